@@ -1,0 +1,94 @@
+/**
+ * Every error code with its remedy: the manual of what can go wrong, in one place. Codes are stable words; alerts,
+ * runbooks and the admin API use them. A remedy says what to do, to someone who has never seen the project.
+ */
+export const remedies = {
+  CONFIG_INVALID: 'Correct the configuration file at the named lines; `mongo2kafka validate -c FILE` checks it alone.',
+  NODE_TOO_OLD: 'Run it on Node.js 24.6 or newer.',
+  SOURCE_STANDALONE:
+    'Change streams need a replica set. Stop mongod, start it again with --replSet rs0, then run once in mongosh: rs.initiate()',
+  SOURCE_VERSION: 'Upgrade MongoDB to 6.0 or later.',
+  SOURCE_UNREACHABLE:
+    'Check host names, ports, DNS and firewalls of mongodb.uri; raise startup.wait if MongoDB starts later than the daemon.',
+  SOURCE_AUTH_FAILED: 'Check user, password, authSource and authMechanism of mongodb.uri.',
+  SOURCE_UNAUTHORIZED:
+    'Grant the user changeStream and find on what it reads: role readAnyDatabase, or read on each database of the pipelines.',
+  SOURCE_NETWORK:
+    'None needed: the stream is opened again at the same position. If it persists, check the network to MongoDB.',
+  SOURCE_CURSOR_LOST: 'None needed: the stream is opened again at the same position.',
+  SOURCE_STALLED:
+    'None needed: the stream is opened again at the same position. If it persists, check the load of MongoDB.',
+  SOURCE_HISTORY_LOST:
+    'The oplog no longer holds the saved position: changes were lost. Enlarge the oplog, then start this pipeline under a new name or remove its checkpoint, and copy the collection anew.',
+  SOURCE_FROM_FUTURE:
+    'The saved position is later than MongoDB itself: a backup was restored, or this is another cluster. Start this pipeline under a new name or remove its checkpoint.',
+  SOURCE_OTHER_CLUSTER:
+    'The checkpoint belongs to another MongoDB. Correct mongodb.uri, or give this deployment another `name`.',
+  SOURCE_IMAGE_MISSING:
+    'Turn pre- and post-images on: db.runCommand({collMod: COLLECTION, changeStreamPreAndPostImages: {enabled: true}}), lengthen their expiry, or use mode whenAvailable or auto.',
+  SOURCE_EVENT_TOO_LARGE:
+    'A change event is larger than 16 MB. Use fullDocumentBeforeChange: default for this pipeline.',
+  SOURCE_REJECTED:
+    'MongoDB refused the change stream for the named reason; correct the pipeline or the server accordingly.',
+  EVENT_UNREADABLE: 'MongoDB sent an event that cannot be read; please report it with the position in the message.',
+  EVENT_UNENCODABLE: 'Choose a key or value format that can hold this document, or correct the document.',
+  SINK_UNREACHABLE:
+    'Check host names, ports, DNS and firewalls of sink.brokers; raise startup.wait if Kafka starts later.',
+  SINK_AUTH_FAILED: 'Check sink.sasl: mechanism, username and password; and sink.tls if the port speaks TLS.',
+  SINK_UNAUTHORIZED:
+    'Grant the Kafka user Write, Describe and Create on the topics, and IdempotentWrite on the cluster.',
+  SINK_TOPIC_INVALID:
+    'Topic names have 1 to 249 letters, digits, dots, underscores and hyphens: correct `topic` of the pipeline.',
+  SINK_TOPIC_MISMATCH: 'The topic exists with fewer partitions than were used before. Restore it, or use a new topic.',
+  SINK_RECORD_TOO_LARGE:
+    "Raise the topic's max.message.bytes (and the brokers' message.max.bytes) above the named size.",
+  SINK_REJECTED: 'Kafka refused the records for the named reason; correct the topic or the broker accordingly.',
+  SINK_UNAVAILABLE: 'None needed: sending is tried again from the last checkpoint. If it persists, check the brokers.',
+  CHECKPOINT_CORRUPT:
+    'The stored checkpoint cannot be read. Restore it from a copy, or, accepting that changes since the last run are lost, remove it.',
+  CHECKPOINT_NEWER: 'The checkpoint was written by a newer release: run that release or a later one.',
+  CHECKPOINT_UNAVAILABLE: 'None needed: it is tried again. If it persists, check the checkpoint store.',
+  CHECKPOINT_TOPIC:
+    'The checkpoint topic must be compacted only: set cleanup.policy=compact on it, or remove it before the first start.',
+  DRAIN_TIMEOUT:
+    'None needed: what was not acknowledged is replayed at the next start. Raise shutdown.drain if this is frequent.',
+  SERVICE_MISSING: 'Install what is named, or point the named variables at running services.',
+  INTERNAL: 'This is a fault of mongo2kafka: please report it with this message and the log.',
+} as const
+
+export type ErrorCode = keyof typeof remedies
+
+/** An error that says what to do: its class by the loop, its remedy by the operator. */
+export abstract class Fault extends Error {
+  readonly code: ErrorCode
+  readonly remedy: string
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = new.target.name
+    this.code = code
+    this.remedy = remedies[code]
+  }
+}
+
+/** Try again from the last checkpoint: the part is gone for a while. */
+export class Retryable extends Fault {}
+
+/** The source cannot continue from the position: changes are missing for good. */
+export class PositionLost extends Fault {}
+
+/** One event, or one record made of it, can never pass as things are. */
+export class PoisonEvent extends Fault {}
+
+/** Another instance has taken over: stop writing at once. */
+export class Fenced extends Fault {}
+
+/** Only a person can help: settings, rights, or the state of a server. */
+export class Configuration extends Fault {}
+
+/** The fault itself, or `error` wrapped as one that must not be retried blindly. */
+export function asFault(error: unknown): Fault {
+  if (error instanceof Fault) return error
+  const message = error instanceof Error ? error.message : String(error)
+  return new Configuration('INTERNAL', message, { cause: error })
+}

@@ -1,0 +1,32 @@
+import type { OutRecord } from '../record.ts'
+
+/** How to create a topic that does not exist; an existing one keeps its settings. */
+export interface TopicSpec {
+  /** undefined: the broker's default. */
+  readonly partitions: number | undefined
+  /** undefined: the broker's default. */
+  readonly replication: number | undefined
+  /** Topic configuration entries of Kafka, such as cleanup.policy. */
+  readonly config: Readonly<Record<string, string>>
+}
+
+/** What a target can do; the encoders and the deliveries follow it. */
+export interface Capabilities {
+  readonly headers: boolean
+  readonly idempotence: boolean
+  readonly transactions: boolean
+}
+
+/** The way out for one pipeline. Owns one producer; two pipelines never wait for each other's topics. */
+export interface Sink extends AsyncDisposable {
+  readonly capabilities: Capabilities
+  /** Makes sure that `topic` exists and resolves to its number of partitions. Throws Configuration or Retryable. */
+  partitions(topic: string, spec: TopicSpec, signal: AbortSignal): Promise<number>
+  /**
+   * Settles when all in-sync replicas have every record. Calls are carried out in the order they were made; records
+   * of one partition arrive in order, without loss or duplicate while the sink lives. After a rejection the sink
+   * takes no more records: dispose it and make a new one, from the last checkpoint. Aborting `signal` cancels what
+   * is not on the wire yet. Throws Retryable, PoisonEvent, Fenced or Configuration.
+   */
+  send(records: readonly OutRecord[], signal: AbortSignal): Promise<void>
+}

@@ -1,0 +1,37 @@
+import type { ChangeBatch } from '../event.ts'
+import type { Position } from '../position.ts'
+
+/** MongoDB's modes, and `auto`: the most exact that the collection allows. */
+export type FullDocumentMode = 'default' | 'updateLookup' | 'whenAvailable' | 'required' | 'auto'
+export type BeforeChangeMode = 'default' | 'whenAvailable' | 'required' | 'auto'
+
+/** What one pipeline reads. */
+export interface Selection {
+  readonly pipeline: string
+  /** `db.collection`, `db.*` or `/regex/` over `db.collection`. */
+  readonly collections: readonly string[]
+  /** MongoDB match expression on the change event; such a pipeline has its own stream. */
+  readonly filter: Readonly<Record<string, unknown>> | undefined
+  readonly fullDocument: FullDocumentMode
+  readonly fullDocumentBeforeChange: BeforeChangeMode
+}
+
+/** The changes of one pipeline. */
+export interface Source {
+  /** The cluster time now: a start for a pipeline that has no checkpoint. */
+  now(signal: AbortSignal): Promise<Position>
+  /**
+   * Reads the changes after `from`, in MongoDB's order, until `signal` aborts (then it ends by returning). Batches
+   * without events carry an advanced position. Throws Retryable, PositionLost, PoisonEvent or Configuration.
+   */
+  read(from: Position, signal: AbortSignal): AsyncIterable<ChangeBatch>
+}
+
+/** The window of history that the member read from still holds. */
+export interface OplogWindow {
+  readonly member: string
+  /** Wall-clock time of the oldest entry, milliseconds since the Unix epoch. */
+  readonly oldestMs: number
+  /** Wall-clock time of the newest entry, milliseconds since the Unix epoch. */
+  readonly newestMs: number
+}

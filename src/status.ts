@@ -1,0 +1,20 @@
+/** What a pipeline is doing. `idle`: running with nothing to do. */
+export type PipelineState = 'starting' | 'running' | 'idle' | 'retrying' | 'paused' | 'failed' | 'stopped'
+
+/** A pipeline as the admin API and `status` show it. Times are milliseconds since the Unix epoch, null: not known. */
+export interface PipelineStatus {
+  readonly name: string
+  readonly state: PipelineState
+  /** Where the state is `retrying` or `failed`: the error's code, message and remedy. */
+  readonly error: { readonly code: string; readonly message: string; readonly remedy: string } | null
+  readonly lagMs: number | null
+  /** Cluster time of the durable position, milliseconds. */
+  readonly positionMs: number | null
+  readonly checkpointSavedAtMs: number | null
+  readonly oplogWindowMs: number | null
+  readonly oplogHeadroomMs: number | null
+  readonly inFlightRecords: number
+  readonly inFlightBytes: number
+  readonly events: Readonly<Record<string, number>>
+  readonly records: number
+}
