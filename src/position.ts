@@ -92,10 +92,10 @@ export class Position {
 function tokenData(token: Buffer): Buffer {
   const nameEnd = 5 + '_data'.length
   const isDataString =
-    token.length > nameEnd + 5 && token[4] === 0x02 && token.latin1Slice(5, nameEnd + 1) === '_data\0'
+    token.length > nameEnd + 5 && token[4] === 0x02 && token.toString('latin1', 5, nameEnd + 1) === '_data\0'
   if (!isDataString) throw new RangeError('resume token without _data')
   const from = nameEnd + 5
-  const data = Buffer.from(token.latin1Slice(from, from + token.readInt32LE(nameEnd + 1) - 1), 'hex')
+  const data = Buffer.from(token.toString('latin1', from, from + token.readInt32LE(nameEnd + 1) - 1), 'hex')
   if (data.length < 12 || data[0] !== 0x82) throw new RangeError('resume token that does not begin with a cluster time')
   return data
 }
