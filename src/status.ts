@@ -15,6 +15,5 @@ export interface PipelineStatus {
   readonly oplogHeadroomMs: number | null
   readonly inFlightRecords: number
   readonly inFlightBytes: number
-  readonly events: Readonly<Record<string, number>>
   readonly records: number
 }

@@ -1,0 +1,39 @@
+import type { Position } from '../position.ts'
+import type { Sink } from '../sink/sink.ts'
+import type { Delivery, PreparedBatch } from './pipeline.ts'
+
+/** Saves a position; settles when it, or a later one, is durable. */
+export type SavePosition = (position: Position) => Promise<void>
+
+/**
+ * At-least-once: a position is saved only after its own records and those of every earlier call are acknowledged, so
+ * the checkpoint may lag the output, never lead it (G1).
+ */
+export class AtLeastOnce implements Delivery {
+  readonly #sink: Pick<Sink, 'send'>
+  readonly #save: SavePosition
+  #acknowledged: Promise<void> = Promise.resolve()
+
+  constructor(sink: Pick<Sink, 'send'>, save: SavePosition) {
+    this.#sink = sink
+    this.#save = save
+  }
+
+  async deliver(batch: PreparedBatch, signal: AbortSignal): Promise<void> {
+    const sent = batch.records.length > 0 ? this.#sink.send(batch.records, signal) : Promise.resolve()
+    const acknowledged = inOrder(this.#acknowledged, sent)
+    this.#acknowledged = acknowledged
+    await acknowledged
+    await this.#save(batch.position)
+  }
+}
+
+/**
+ * Both must have settled, also when the first fails: a write still open would land inside the replay. (A version
+ * that returned on the first failure was caught by the simulation.) The earlier error surfaces first.
+ */
+async function inOrder(earlier: Promise<void>, own: Promise<void>): Promise<void> {
+  await Promise.allSettled([earlier, own])
+  await earlier
+  await own
+}

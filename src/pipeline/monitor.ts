@@ -1,0 +1,144 @@
+import type { Clock } from '../clock.ts'
+import { asFault, type Fault } from '../errors.ts'
+import type { Meter } from '../meter.ts'
+import type { Position } from '../position.ts'
+import type { OplogWindow } from '../source/source.ts'
+import type { PipelineState, PipelineStatus } from '../status.ts'
+import type { PreparedBatch, Watch } from './pipeline.ts'
+
+const states: readonly PipelineState[] = ['starting', 'running', 'idle', 'retrying', 'paused', 'failed', 'stopped']
+
+/** What one pipeline is doing, for people and metrics. Written by the loop, read by the admin server. */
+export class Monitor implements Watch {
+  readonly name: string
+  readonly #clock: Clock
+  readonly #meter: Meter
+  readonly #inFlight = new Set<PreparedBatch>()
+  #state: PipelineState = 'starting'
+  #fault: Fault | undefined
+  #durable: { position: Position; savedAtMs: number } | undefined
+  #read = false
+  #window: OplogWindow | undefined
+  #inFlightRecords = 0
+  #inFlightBytes = 0
+  #records = 0
+
+  constructor(name: string, clock: Clock, meter: Meter) {
+    this.name = name
+    this.#clock = clock
+    this.#meter = meter
+    this.enter('starting')
+  }
+
+  enter(state: PipelineState, error?: unknown): void {
+    this.#state = state
+    this.#fault = error === undefined ? undefined : asFault(error)
+    if (state === 'starting' || state === 'retrying' || state === 'failed') this.#forget()
+    for (const each of states) {
+      this.#meter.gauge('pipeline_state', { pipeline: this.name, state: each }, each === state ? 1 : 0)
+    }
+  }
+
+  get durablePosition(): Position | undefined {
+    return this.#durable?.position
+  }
+
+  /** The position that a restart would continue from. */
+  durable(position: Position, savedAtMs: number): void {
+    this.#durable = { position, savedAtMs }
+  }
+
+  oplogWindow(window: OplogWindow | undefined): void {
+    this.#window = window
+  }
+
+  began(batch: PreparedBatch): void {
+    this.#inFlight.add(batch)
+    this.#inFlightRecords += batch.records.length
+    this.#inFlightBytes += batch.bytes
+  }
+
+  delivered(batch: PreparedBatch): void {
+    if (!this.#inFlight.delete(batch)) return // Of an attempt that failed meanwhile.
+    this.#inFlightRecords -= batch.records.length
+    this.#inFlightBytes -= batch.bytes
+    this.#records += batch.records.length
+    this.#read = true
+    this.durable(batch.position, this.#clock.nowMs())
+    if (this.#state === 'running' || this.#state === 'idle' || this.#state === 'starting') {
+      const state = this.#inFlight.size === 0 && batch.records.length === 0 ? 'idle' : 'running'
+      if (state !== this.#state) this.enter(state)
+    }
+    const nowMs = this.#clock.nowMs()
+    for (const record of batch.records) {
+      const seconds = Math.max(0, nowMs - record.timestampMs) / 1000
+      this.#meter.observe('end_to_end_latency_seconds', { pipeline: this.name }, seconds)
+    }
+    this.#meter.count('records_total', { pipeline: this.name, outcome: 'acknowledged' }, batch.records.length)
+  }
+
+  /**
+   * Now minus the time up to which everything is acknowledged: the high-water mark when nothing is in flight, else
+   * just before the oldest unacknowledged event. null before anything was read, so that lag is never reported small
+   * because nothing is read (G8).
+   */
+  get lagMs(): number | null {
+    if (!this.#read || !this.#durable) return null
+    let upToMs = this.#durable.position.timeMs
+    for (const { oldestMs } of this.#inFlight) {
+      if (oldestMs === undefined) continue
+      upToMs = oldestMs
+      break // Batches are in the order of the stream: the first with events is the oldest.
+    }
+    return Math.max(0, this.#clock.nowMs() - upToMs)
+  }
+
+  get status(): PipelineStatus {
+    const fault = this.#fault
+    return {
+      name: this.name,
+      state: this.#state,
+      error: fault ? { code: fault.code, message: fault.message, remedy: fault.remedy } : null,
+      lagMs: this.lagMs,
+      positionMs: this.#durable?.position.timeMs ?? null,
+      checkpointSavedAtMs: this.#durable?.savedAtMs ?? null,
+      oplogWindowMs: this.#window ? this.#window.newestMs - this.#window.oldestMs : null,
+      oplogHeadroomMs: this.#headroomMs ?? null,
+      inFlightRecords: this.#inFlightRecords,
+      inFlightBytes: this.#inFlightBytes,
+      records: this.#records,
+    }
+  }
+
+  /** How far the durable position is from being overwritten, milliseconds. Window minus age of the position. */
+  get #headroomMs(): number | undefined {
+    return this.#window && this.#durable ? this.#durable.position.timeMs - this.#window.oldestMs : undefined
+  }
+
+  /** Writes the gauges; called before they are read and from time to time. */
+  report(): void {
+    const pipeline = this.name
+    const nowMs = this.#clock.nowMs()
+    const lagMs = this.lagMs
+    this.#meter.gauge('pipeline_lag_seconds', { pipeline }, lagMs === null ? undefined : lagMs / 1000)
+    this.#meter.gauge('in_flight_records', { pipeline }, this.#inFlightRecords)
+    this.#meter.gauge('in_flight_bytes', { pipeline }, this.#inFlightBytes)
+    if (this.#durable) {
+      this.#meter.gauge('checkpoint_age_seconds', { pipeline }, (nowMs - this.#durable.savedAtMs) / 1000)
+    }
+    const window = this.#window
+    const headroomMs = this.#headroomMs
+    if (!window || headroomMs === undefined) return
+    const member = window.member
+    const windowMs = window.newestMs - window.oldestMs
+    this.#meter.gauge('oplog_window_seconds', { member }, windowMs / 1000)
+    this.#meter.gauge('oplog_headroom_seconds', { pipeline, member }, headroomMs / 1000)
+    this.#meter.gauge('oplog_headroom_ratio', { pipeline, member }, windowMs > 0 ? headroomMs / windowMs : undefined)
+  }
+
+  #forget(): void {
+    this.#inFlight.clear()
+    this.#inFlightRecords = 0
+    this.#inFlightBytes = 0
+  }
+}

@@ -1,0 +1,34 @@
+import type { ChangeBatch } from '../event.ts'
+import type { Position } from '../position.ts'
+import type { OutRecord } from '../record.ts'
+
+/** A batch ready to be delivered. */
+export interface PreparedBatch {
+  readonly records: readonly OutRecord[]
+  /** The position after the batch, valid also where `records` is empty. */
+  readonly position: Position
+  /** What the records are counted with in the window. */
+  readonly bytes: number
+  /** Wall-clock time of the first event, milliseconds; undefined where there are none. */
+  readonly oldestMs: number | undefined
+}
+
+/** Turns change events into records with topic and partition. Waits only for topics it meets for the first time. */
+export type Prepare = (batch: ChangeBatch, signal: AbortSignal) => Promise<PreparedBatch>
+
+/** Makes records and their position durable, in this order or in one transaction. */
+export interface Delivery {
+  /**
+   * Settles when the records, those of every earlier call, and a position at or after `batch.position` are durable;
+   * rejects only when no write of this and every earlier call can land any more. Aborting `signal` cancels what is
+   * not on the wire yet.
+   */
+  deliver(batch: PreparedBatch, signal: AbortSignal): Promise<void>
+}
+
+/** Told of every batch on its way; the lag and the in-flight figures come from here. */
+export interface Watch {
+  began(batch: PreparedBatch): void
+  /** Durable: records acknowledged and position saved. */
+  delivered(batch: PreparedBatch): void
+}

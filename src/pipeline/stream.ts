@@ -1,0 +1,113 @@
+import type { Clock } from '../clock.ts'
+import { asFault, Configuration, Fault, Fenced, PoisonEvent, PositionLost, Retryable } from '../errors.ts'
+import type { Position } from '../position.ts'
+import type { Source } from '../source/source.ts'
+import type { Delivery, Prepare, PreparedBatch, Watch } from './pipeline.ts'
+import { Window } from './window.ts'
+
+export interface StreamParts {
+  readonly source: Pick<Source, 'read'>
+  readonly from: Position
+  readonly prepare: Prepare
+  readonly delivery: Delivery
+  readonly watch: Watch
+  readonly clock: Clock
+  readonly limits: {
+    readonly inFlightBytes: number
+    /** How long to wait, after `stop`, for what the sink already holds. */
+    readonly drainMs: number
+  }
+}
+
+/**
+ * Moves batches from source to sink until `stop` aborts or a part fails. A position is saved only after its own
+ * batch and every earlier one are acknowledged (G1). `stop` ends reading, not writing: what the sink already holds
+ * is settled before we return (G3), within `drainMs`, or a hanging sink would keep us for ever.
+ *
+ * Throws a Fault; where reading and writing both failed, the more consequential one, the other as its cause.
+ */
+export async function stream(parts: StreamParts, stop: AbortSignal): Promise<void> {
+  const { source, from, prepare, delivery, watch } = parts
+  const failed = new AbortController()
+  const reading = AbortSignal.any([stop, failed.signal])
+  const window = new Window(parts.limits.inFlightBytes, reading)
+  const errors: unknown[] = []
+  let settled: Promise<void> = Promise.resolve()
+
+  const deliver = async (batch: PreparedBatch): Promise<void> => {
+    try {
+      await delivery.deliver(batch, failed.signal)
+      watch.delivered(batch)
+    } catch (error) {
+      errors.push(error)
+      failed.abort(error) // Stops reading and cancels later writes at once; what is on the wire is still awaited.
+    } finally {
+      window.release(batch.bytes)
+    }
+  }
+
+  try {
+    for await (const changes of source.read(from, reading)) {
+      const batch = await prepare(changes, reading)
+      if (!(await window.acquire(batch.bytes))) break // Back-pressure: the source is not asked for more.
+      watch.began(batch)
+      settled = Promise.all([settled, deliver(batch)]).then(() => undefined)
+    }
+  } catch (error) {
+    // After an abort only a Fault is news: everything else is the abort itself, in somebody's words.
+    if (!reading.aborted || error instanceof Fault) errors.push(error)
+  }
+  await drain(settled, window, parts, stop, failed)
+  if (errors.length > 0) throw mostConsequential(errors)
+}
+
+/**
+ * Waits for every write. Only after `stop` is there a deadline: before a replay nothing of ours may still be on the
+ * wire, and the sink bounds each of its waits itself.
+ */
+async function drain(
+  settled: Promise<void>,
+  window: Window,
+  parts: StreamParts,
+  stop: AbortSignal,
+  failed: AbortController,
+): Promise<void> {
+  const done = new AbortController()
+  const deadline = async (): Promise<'late'> => {
+    if (!stop.aborted) await aborted(stop, done.signal)
+    await parts.clock.sleep(parts.limits.drainMs, done.signal)
+    return 'late'
+  }
+  const late = deadline().catch(() => 'done' as const)
+  const first = await Promise.race([settled.then(() => 'done' as const), late])
+  done.abort()
+  if (first === 'done') return
+  const error = new Retryable(
+    'DRAIN_TIMEOUT',
+    `${window.usedBytes} bytes were not acknowledged within ${parts.limits.drainMs} ms of stopping; they are replayed at the next start`,
+  )
+  failed.abort(error)
+  throw error
+}
+
+/** Resolves when `signal` aborts; rejects when `cancel` does. */
+function aborted(signal: AbortSignal, cancel: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal.addEventListener('abort', () => resolve(), { once: true, signal: cancel })
+    cancel.addEventListener('abort', () => reject(cancel.reason), { once: true })
+  })
+}
+
+/** What must be acted on first: a lost position and a lost ownership before what only a retry or a person mends. */
+const byConsequence = [PositionLost, Fenced, Configuration, PoisonEvent, Retryable] as const
+
+/** The most consequential of the errors; of equals the first. The others stay visible as its cause. */
+export function mostConsequential(errors: readonly unknown[]): Error {
+  const faults = errors.map(asFault)
+  const rank = (fault: Error): number => byConsequence.findIndex(kind => fault instanceof kind)
+  const [worst, ...others] = faults.toSorted((a, b) => rank(a) - rank(b))
+  if (worst === undefined) throw new RangeError('no errors given')
+  const different = others.filter(other => other !== worst)
+  if (different.length > 0 && worst.cause === undefined) worst.cause = new AggregateError(different, 'failed as well')
+  return worst
+}
