@@ -52,7 +52,10 @@ export const remedies = {
     'The checkpoint topic must be compacted only: set cleanup.policy=compact on it, or remove it before the first start.',
   DRAIN_TIMEOUT:
     'None needed: what was not acknowledged is replayed at the next start. Raise shutdown.drain if this is frequent.',
+  ADMIN_UNAVAILABLE:
+    'Another process listens there, or the address is not of this machine: correct admin.host and admin.port (0 takes any free port).',
   SERVICE_MISSING: 'Install what is named, or point the named variables at running services.',
+  SERVICE_FAILED: 'Read the end of the log in the message; often a port, memory or disk space is lacking.',
   INTERNAL: 'This is a fault of mongo2kafka: please report it with this message and the log.',
 } as const
 
