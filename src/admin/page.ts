@@ -1,0 +1,80 @@
+import { createHash } from 'node:crypto'
+import type { PipelineStatus } from '../status.ts'
+
+const style = `
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem; color: #222; background: #fff }
+table { border-collapse: collapse }
+th, td { text-align: left; padding: .35rem .9rem .35rem 0; border-bottom: 1px solid #ddd; vertical-align: top }
+td.figure { text-align: right; font-variant-numeric: tabular-nums }
+.failed, .retrying { color: #b00020; font-weight: 600 }
+.running, .idle { color: #156c2f }
+.remedy { max-width: 40rem }
+@media (prefers-color-scheme: dark) { body { color: #ddd; background: #161616 } th, td { border-color: #444 } }
+`
+
+/** Content-Security-Policy of the page: no script, nothing from elsewhere, this one style. */
+export const statusPageSecurity = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(style).digest('base64')}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`
+
+const columns = ['pipeline', 'state', 'lag', 'position', 'oplog headroom', 'in flight', 'records', 'error']
+
+/** A page that needs nothing but itself and asks again every five seconds. Every value of a pipeline is escaped. */
+export function statusPage(statuses: readonly PipelineStatus[]): string {
+  const rows = statuses.map(row).join('\n')
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="refresh" content="5">
+<meta name="viewport" content="width=device-width">
+<title>mongo2kafka</title>
+<style>${style}</style>
+</head>
+<body>
+<h1>mongo2kafka</h1>
+<table>
+<thead><tr>${columns.map(column => `<th>${column}</th>`).join('')}</tr></thead>
+<tbody>
+${rows || `<tr><td colspan="${columns.length}">No pipeline yet.</td></tr>`}
+</tbody>
+</table>
+<p><a href="/readyz">readyz</a> · <a href="/metrics">metrics</a> · <a href="/api/v1/pipelines">api/v1/pipelines</a></p>
+</body>
+</html>
+`
+}
+
+function row(status: PipelineStatus): string {
+  const { error } = status
+  return `<tr>
+<td>${escaped(status.name)}</td>
+<td class="${escaped(status.state)}">${escaped(status.state)}</td>
+<td class="figure">${duration(status.lagMs)}</td>
+<td>${status.positionMs === null ? '–' : new Date(status.positionMs).toISOString()}</td>
+<td class="figure">${duration(status.oplogHeadroomMs)}</td>
+<td class="figure">${status.inFlightRecords}</td>
+<td class="figure">${status.records}</td>
+<td class="remedy">${error ? `<b>${escaped(error.code)}</b> ${escaped(error.message)}<br>${escaped(error.remedy)}` : ''}</td>
+</tr>`
+}
+
+/** As a person says it: 250 ms, 4.2 s, 12 min, 7.5 h. */
+function duration(ms: number | null): string {
+  if (ms === null) return '–'
+  const size = Math.abs(ms)
+  if (size < 1_000) return `${Math.round(ms)} ms`
+  if (size < 120_000) return `${(ms / 1_000).toFixed(1)} s`
+  if (size < 7_200_000) return `${Math.round(ms / 60_000)} min`
+  return `${(ms / 3_600_000).toFixed(1)} h`
+}
+
+const entities: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+}
+
+function escaped(text: string): string {
+  return text.replace(/[&<>"']/g, character => entities[character]!)
+}

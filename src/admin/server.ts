@@ -1,0 +1,123 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { Configuration } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import { createRedact } from '../redact.ts'
+import type { Secret } from '../secret.ts'
+import type { PipelineStatus } from '../status.ts'
+import { type Answer, answer, failure, type Shown } from './answers.ts'
+
+export interface AdminOptions extends Shown {
+  /** Loopback unless given: the pages need no login, so opening them to a network is a decision. */
+  readonly host?: string
+  /** 0: any free port, see `Admin.address`. */
+  readonly port: number
+  readonly log: Logger
+  /** Removed from error messages of the pipelines, beside what patterns find (G9). */
+  readonly secrets?: readonly Secret[]
+}
+
+export interface Admin extends AsyncDisposable {
+  readonly address: { readonly host: string; readonly port: number }
+}
+
+/** One slow or hostile client costs little (G7): sizes in bytes, times in milliseconds. */
+const limits = {
+  maxHeaderSize: 16 * 1_024,
+  headersTimeout: 5_000,
+  requestTimeout: 10_000,
+  keepAliveTimeout: 5_000,
+  connectionsCheckingInterval: 2_000,
+}
+const maxConnections = 100
+
+/**
+ * Health, metrics, status page and status API over HTTP, until `signal` aborts or the server is disposed. Rejects with
+ * Configuration ADMIN_UNAVAILABLE where the address cannot be had.
+ */
+export async function startAdmin(options: AdminOptions, signal: AbortSignal): Promise<Admin> {
+  signal.throwIfAborted()
+  const { host = '127.0.0.1', port, log } = options
+  const shown: Shown = { metrics: options.metrics, statuses: withoutSecrets(options) }
+  const server = createServer(limits, (request, response) => {
+    respond(request, response, shown, log).catch(error => {
+      log.error({ error }, 'the admin server could not answer')
+      response.destroy()
+    })
+  })
+  server.maxConnections = maxConnections
+  await listen(server, host, port)
+  server.on('error', error => log.error({ error }, 'the admin server has a problem'))
+  const stop = () => close(server)
+  const onAbort = () => void stop().catch(error => log.error({ error }, 'the admin server did not close'))
+  signal.addEventListener('abort', onAbort, { once: true })
+  return {
+    address: { host, port: boundPort(server) },
+    async [Symbol.asyncDispose]() {
+      signal.removeEventListener('abort', onAbort)
+      await stop()
+    },
+  }
+}
+
+/** Errors of drivers quote URIs; what a page shows is as public as a log. */
+function withoutSecrets(options: AdminOptions): () => readonly PipelineStatus[] {
+  const redact = createRedact(options.secrets)
+  return () =>
+    options
+      .statuses()
+      .map(status =>
+        status.error ? { ...status, error: { ...status.error, message: redact(status.error.message) } } : status,
+      )
+}
+
+async function respond(request: IncomingMessage, response: ServerResponse, shown: Shown, log: Logger): Promise<void> {
+  const method = request.method ?? 'GET'
+  const hasBody =
+    request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0
+  const [path = '/'] = (request.url ?? '/').split('?', 1)
+  let result = await answer(method, path, shown).catch(error => {
+    log.error({ error, path }, 'the admin server could not answer')
+    return failure(500, 'this failed here; the log says why')
+  })
+  // Nothing here takes a body yet: it is neither read nor waited for.
+  if (hasBody && result.status === 200) result = failure(413, 'this request must not have a body')
+  write(response, result, { withBody: method !== 'HEAD', close: hasBody })
+}
+
+function write(response: ServerResponse, result: Answer, how: { withBody: boolean; close: boolean }): void {
+  response.writeHead(result.status, {
+    'content-type': result.type,
+    'content-length': Buffer.byteLength(result.body),
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    'referrer-policy': 'no-referrer',
+    ...(how.close && { connection: 'close' }),
+    ...result.headers,
+  })
+  response.end(how.withBody ? result.body : undefined)
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  server.once('error', error =>
+    reject(new Configuration('ADMIN_UNAVAILABLE', `admin: cannot listen on ${host}:${port}`, { cause: error })),
+  )
+  server.listen({ host, port }, () => {
+    server.removeAllListeners('error')
+    resolve()
+  })
+  return promise
+}
+
+function boundPort(server: Server): number {
+  const address = server.address()
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
+
+/** Open answers are cut: a client that reads slowly must not keep the daemon from ending. */
+function close(server: Server): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  server.close(() => resolve())
+  server.closeAllConnections()
+  return promise
+}

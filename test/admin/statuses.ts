@@ -1,0 +1,24 @@
+import { remedies } from '../../src/errors.ts'
+import type { PipelineState, PipelineStatus } from '../../src/status.ts'
+
+/** A pipeline's status as it could be seen. */
+export function status(name: string, state: PipelineState): PipelineStatus {
+  return {
+    name,
+    state,
+    error: null,
+    lagMs: 12,
+    positionMs: 1_700_000_000_000,
+    checkpointSavedAtMs: 1_700_000_000_500,
+    oplogWindowMs: 86_400_000,
+    oplogHeadroomMs: null,
+    inFlightRecords: 3,
+    inFlightBytes: 1_800,
+    records: 40,
+  }
+}
+
+export const failedStatus: PipelineStatus = {
+  ...status('bad', 'failed'),
+  error: { code: 'SINK_REJECTED', message: 'the topic is gone', remedy: remedies.SINK_REJECTED },
+}
