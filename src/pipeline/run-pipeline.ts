@@ -8,9 +8,10 @@ import type { Position } from '../position.ts'
 import { type BackOff, backOffMs } from '../retry.ts'
 import type { Sink, TopicSpec } from '../sink/sink.ts'
 import type { Source } from '../source/source.ts'
-import { AtLeastOnce } from './at-least-once.ts'
+import { AtLeastOnce, type SavePosition } from './at-least-once.ts'
 import { Ledger } from './ledger.ts'
 import type { Monitor } from './monitor.ts'
+import type { Delivery } from './pipeline.ts'
 import { createPrepare } from './prepare.ts'
 import { type StreamParts, stream } from './stream.ts'
 
@@ -36,18 +37,33 @@ export interface PipelineParts {
   readonly meter: Meter
 }
 
+/** The parts of the loop that are exchanged: deliveries by what the target can do, and broken ones by the simulation. */
+export interface Machinery {
+  readonly stream: typeof stream
+  readonly createDelivery: (sink: Sink, save: SavePosition) => Delivery
+}
+
+export const machinery: Machinery = {
+  stream,
+  createDelivery: (sink, save) => new AtLeastOnce(sink, save),
+}
+
 /**
  * Runs a pipeline until `stop` aborts, and again after each error that a retry can mend, always from its durable
  * position. Resolves to undefined after a clean stop, else to the fault that ended it: its position is kept, and the
  * next start continues there. The number of retries has no limit, their rate has (G7); not ready meanwhile (G8).
  */
-export async function runPipeline(parts: PipelineParts, stop: AbortSignal): Promise<Fault | undefined> {
+export async function runPipeline(
+  parts: PipelineParts,
+  stop: AbortSignal,
+  machine: Machinery = machinery,
+): Promise<Fault | undefined> {
   const { monitor, clock, log } = parts
   let failures = 0
   let lastPosition: Position | undefined
   for (;;) {
     try {
-      await attempt(parts, stop)
+      await attempt(parts, stop, machine)
       monitor.enter('stopped')
       return undefined
     } catch (error) {
@@ -86,7 +102,7 @@ function fail({ monitor, log }: PipelineParts, fault: Fault): Fault {
 }
 
 /** One run from the durable position: opens what it needs, streams, and closes it again. */
-async function attempt(parts: PipelineParts, stop: AbortSignal): Promise<void> {
+async function attempt(parts: PipelineParts, stop: AbortSignal, machine: Machinery): Promise<void> {
   if (stop.aborted) return
   const { monitor, source, clock, meter } = parts
   monitor.enter('starting')
@@ -114,7 +130,8 @@ async function attempt(parts: PipelineParts, stop: AbortSignal): Promise<void> {
     spec: parts.spec,
     meter,
   })
-  const delivery = new AtLeastOnce(sink, position => ledger.save(position))
+  const delivery = machine.createDelivery(sink, position => ledger.save(position))
   parts.log.info({ position: String(ledger.position) }, 'reading changes')
-  await stream({ source, from: ledger.position, prepare, delivery, watch: monitor, clock, limits: parts.limits }, stop)
+  const { limits } = parts
+  await machine.stream({ source, from: ledger.position, prepare, delivery, watch: monitor, clock, limits }, stop)
 }

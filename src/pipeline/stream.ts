@@ -78,8 +78,8 @@ async function drain(
     await parts.clock.sleep(parts.limits.drainMs, done.signal)
     return 'late'
   }
-  const late = deadline().catch(() => 'done' as const)
-  const first = await Promise.race([settled.then(() => 'done' as const), late])
+  const written = settled.then(() => 'done' as const)
+  const first = await Promise.race([written, deadline().catch(() => written)])
   done.abort()
   if (first === 'done') return
   const error = new Retryable(
