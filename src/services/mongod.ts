@@ -1,0 +1,107 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Document, MongoClient, type MongoClientOptions, MongoError } from 'mongodb'
+import { type Command, ServerProcess, whenReady } from './process.ts'
+import type { Member } from './services.ts'
+import type { Workspace } from './workspace.ts'
+
+const startLimitMs = 90_000
+/** An admin command of ours takes milliseconds; a frozen or electing member must not hold us for the driver's 30 s. */
+const impatient: MongoClientOptions = {
+  directConnection: true,
+  serverSelectionTimeoutMS: 2_000,
+  connectTimeoutMS: 2_000,
+  socketTimeoutMS: 20_000,
+  maxPoolSize: 2,
+}
+
+export interface Credentials {
+  readonly username: string
+  readonly password: string
+}
+
+export interface MongodSettings {
+  readonly program: string
+  readonly port: number
+  readonly workspace: Workspace
+  readonly setParameters: Readonly<Record<string, string | number | boolean>>
+  /** Other command-line arguments: --replSet, --keyFile, … */
+  readonly args: readonly string[]
+}
+
+/** One mongod, small: it shares a machine with tests, a broker and people. */
+export class Mongod implements Member {
+  readonly host: string
+  readonly #command: Command
+  readonly #dbPath: string
+  readonly #workspace: Workspace
+  #process: ServerProcess | undefined
+
+  constructor(settings: MongodSettings) {
+    const { program, port, workspace } = settings
+    this.host = `127.0.0.1:${port}`
+    this.#workspace = workspace
+    this.#dbPath = join(workspace.dir, `data-${port}`)
+    const parameters = { diagnosticDataCollectionEnabled: false, ...settings.setParameters }
+    this.#command = {
+      program,
+      logFile: join(workspace.dir, `mongod-${port}.log`),
+      args: [
+        ...['--port', String(port), '--bind_ip', '127.0.0.1', '--nounixsocket', '--dbpath', this.#dbPath],
+        ...['--wiredTigerCacheSizeGB', '0.25'],
+        ...Object.entries(parameters).flatMap(([name, value]) => ['--setParameter', `${name}=${value}`]),
+        ...settings.args,
+      ],
+    }
+  }
+
+  get running(): boolean {
+    return this.#process?.running ?? false
+  }
+
+  get pid(): number | undefined {
+    return this.running ? this.#process?.pid : undefined
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    if (this.running) return
+    await mkdir(this.#dbPath, { recursive: true })
+    const server = await ServerProcess.spawn(this.#command, this.#workspace)
+    this.#process = server
+    await whenReady(`mongod ${this.host}`, server, this.#command.logFile, startLimitMs, signal, async () => {
+      // hello needs no credentials and is answered in every state of a replica set member.
+      return await this.hello()
+    })
+  }
+
+  /** Its answer to hello; undefined where it gives none within two seconds. */
+  async hello(): Promise<Document | undefined> {
+    if (!this.running) return undefined
+    try {
+      await using client = new MongoClient(`mongodb://${this.host}`, { ...impatient, socketTimeoutMS: 2_000 })
+      return await client.db('admin').command({ hello: 1 })
+    } catch (error) {
+      if (error instanceof MongoError) return undefined
+      throw error
+    }
+  }
+
+  /** Runs an admin command on this very member. Rejects with the driver's error. */
+  async admin(command: Document, credentials?: Credentials): Promise<Document> {
+    const auth = credentials && { auth: { ...credentials }, authSource: 'admin' }
+    await using client = new MongoClient(`mongodb://${this.host}`, { ...impatient, ...auth })
+    return await client.db('admin').command(command)
+  }
+
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    await this.#process?.end(signal)
+  }
+
+  freeze(): void {
+    this.#process?.send('SIGSTOP')
+  }
+
+  thaw(): void {
+    this.#process?.send('SIGCONT')
+  }
+}
