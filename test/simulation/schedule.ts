@@ -7,6 +7,8 @@ export type Mischief = 'fail-before' | 'fail-after' | 'stop' | 'crash'
 /** A call that waits for its turn. */
 interface Step {
   readonly name: string
+  /** The turn before which it only goes on when nothing else can: now and then a packet is very late. */
+  readonly notBefore: number
   readonly go: (error?: Error) => void
 }
 
@@ -31,6 +33,7 @@ export class Schedule {
   readonly #waiting: Step[] = []
   readonly #plan: ReadonlyMap<number, Mischief>
   #generation = 0
+  #turn = 0
   onStop: () => void = () => undefined
 
   constructor(seed: number, plan: ReadonlyMap<number, Mischief>) {
@@ -44,10 +47,17 @@ export class Schedule {
     return { schedule: this, alive: () => generation === this.#generation }
   }
 
+  /** The process is gone, by its own will or not, and with it everything of it that still waits. */
+  exit(): void {
+    this.#generation++
+    this.#waiting.length = 0
+  }
+
   /** Waits for its turn. */
   step(name: string, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
-      const step: Step = { name, go: error => (error ? reject(error) : resolve()) }
+      const late = this.random() < 0.15 ? Math.floor(this.random() * 60) : 0
+      const step: Step = { name, notBefore: this.#turn + late, go: error => (error ? reject(error) : resolve()) }
       this.#waiting.push(step)
       signal?.addEventListener('abort', () => {
         const at = this.#waiting.indexOf(step)
@@ -63,11 +73,19 @@ export class Schedule {
     this.names.push(name)
     if (planned === 'stop') this.onStop()
     if (planned === 'crash') {
-      this.#generation++
-      this.#waiting.length = 0
+      this.exit()
       return undefined
     }
     return planned === 'fail-before' || planned === 'fail-after' ? planned : undefined
+  }
+
+  /** Takes one of the steps whose time has come at random, or, where there is none, of all. */
+  #next(): Step | undefined {
+    const ready = this.#waiting.filter(step => step.notBefore <= this.#turn)
+    const from = ready.length > 0 ? ready : this.#waiting
+    const next = from[Math.floor(this.random() * from.length)]
+    if (next) this.#waiting.splice(this.#waiting.indexOf(next), 1)
+    return next
   }
 
   /** Runs until `finished` settles, `process` crashes, or nothing can go on; then calls `idle`, which must free it. */
@@ -82,9 +100,10 @@ export class Schedule {
       await turn()
       if (!process.alive()) return 'crashed'
       if (done) return 'finished'
-      if (this.#waiting.length > 0) {
-        const [next] = this.#waiting.splice(Math.floor(this.random() * this.#waiting.length), 1)
-        next?.go()
+      const next = this.#next()
+      if (next) {
+        this.#turn++
+        next.go()
         quiet = 0
       } else if (++quiet > 2) {
         idle()

@@ -44,6 +44,7 @@ export async function simulate(
       stop.abort()
     })
     const fault = ended === 'finished' ? await running : undefined
+    schedule.exit()
     if (ended === 'crashed' || fault) clean = false
     finished = caughtUp && !fault
     world.outstandingBytes = 0
