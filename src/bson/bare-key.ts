@@ -1,0 +1,75 @@
+import { readExactNumber } from './exact-number.ts'
+import { writeIsoDate } from './iso-date.ts'
+import { writeUuid } from './plain-json.ts'
+import { writeHex } from './text.ts'
+import {
+  BINARY,
+  BOOLEAN,
+  DATE,
+  DECIMAL128,
+  DOUBLE,
+  INT32,
+  INT64,
+  OBJECT_ID,
+  STRING,
+  SUBTYPE_UUID,
+  SYMBOL,
+} from './types.ts'
+import { int32At, valueEnd } from './walk.ts'
+import type { ByteWriter } from './writer.ts'
+
+/** What a bare key was made of. Texts of one class are different for different values; those of two may be the same. */
+export type BareKeyClass = 'string' | 'number' | 'ObjectId' | 'date' | 'UUID' | 'binary' | 'boolean'
+
+/**
+ * Writes a value as bare text (key format `string`) and returns its class: strings and symbols their own bytes,
+ * damaged ones too; numbers by exact value, as in extended-json keys but without wrappers; ObjectIds hex; dates
+ * ISO 8601; UUIDs their text; other binary its subtype and base64 (`00:AQID`); booleans `true` and `false`. Other types
+ * have no bare text: undefined is returned and nothing written. Throws a RangeError for malformed BSON.
+ */
+export function writeBareKey(
+  out: ByteWriter,
+  type: number,
+  bytes: Buffer,
+  start: number,
+  limit: number,
+): BareKeyClass | undefined {
+  const end = valueEnd(type, bytes, start, limit)
+  out.ensure(0)
+  switch (type) {
+    case STRING:
+    case SYMBOL:
+      out.copy(bytes, start + 4, end - 1)
+      return 'string'
+    case INT32:
+    case INT64:
+    case DOUBLE:
+    case DECIMAL128:
+      out.text(readExactNumber(type, bytes, start).text)
+      return 'number'
+    case OBJECT_ID:
+      writeHex(out, bytes, start, end)
+      return 'ObjectId'
+    case DATE:
+      writeIsoDate(out, bytes, start, 'always')
+      return 'date'
+    case BOOLEAN:
+      out.text(bytes[start] === 0 ? 'false' : 'true')
+      return 'boolean'
+    case BINARY:
+      return writeBinary(out, bytes, start, end)
+    default:
+      return undefined
+  }
+}
+
+function writeBinary(out: ByteWriter, bytes: Buffer, start: number, end: number): BareKeyClass {
+  if (bytes[start + 4] === SUBTYPE_UUID && int32At(bytes, start) === 16) {
+    writeUuid({ out }, bytes, start + 5)
+    return 'UUID'
+  }
+  writeHex(out, bytes, start + 4, start + 5)
+  out.text(':')
+  out.base64(bytes, start + 5, end)
+  return 'binary'
+}
