@@ -1,0 +1,81 @@
+import { dirname, join } from 'node:path/posix'
+import { importsOf, type SourceFile } from './syntax.ts'
+
+/**
+ * Files (or rooms, with a slash at the end) with logic but without a test of their own name, and the test that runs
+ * them; it must at least import them, if by a detour. Keep it short and true.
+ */
+export const coveredBy: Readonly<Record<string, string>> = {
+  'admin/answers.ts': 'test/admin/server.test.ts',
+  'admin/page.ts': 'test/admin/server.test.ts',
+  'observe/printable.ts': 'test/observe/logger.test.ts',
+}
+
+/** Tests of more than one file, which mirror none: files, or folders with a slash at the end. */
+export const crossCutting: readonly string[] = [
+  'test/structure.test.ts',
+  'test/documents.test.ts',
+  'test/simulation/',
+  'test/integration/',
+]
+
+/**
+ * What is wrong with the mirror of src in test, one line each. `files` have paths below src, `tests` (helpers
+ * included) paths below the repository.
+ */
+export function mirrorFaults(
+  files: readonly SourceFile[],
+  tests: readonly SourceFile[],
+  covered: Readonly<Record<string, string>>,
+): string[] {
+  const named = tests.map(({ path }) => path).filter(path => path.endsWith('.test.ts'))
+  const edges = importGraph(files, tests)
+  const faults = files.filter(hasLogic).flatMap(({ path }) => {
+    if (named.includes(testOf(path))) return []
+    const claimed = covered[path] ?? covered[`${dirname(path)}/`]
+    if (claimed === undefined) return [`src/${path} has logic and no test: write ${testOf(path)}`]
+    if (named.includes(claimed) && reaches(edges, claimed, `src/${path}`)) return []
+    return [`src/${path} is not reached by ${claimed}, which coveredBy names`]
+  })
+  const stale = Object.keys(covered).filter(place => !files.some(({ path }) => path.startsWith(place)))
+  const orphans = named.filter(path => !isCrossCutting(path) && !files.some(file => testOf(file.path) === path))
+  return [
+    ...faults,
+    ...stale.map(place => `coveredBy names src/${place}, which is not there`),
+    ...orphans.map(path => `${path} mirrors no file of src: rename it after the file it tests`),
+  ]
+}
+
+function isCrossCutting(path: string): boolean {
+  return crossCutting.some(known => (known.endsWith('/') ? path.startsWith(known) : path === known))
+}
+
+function testOf(path: string): string {
+  return `test/${path.replace(/\.ts$/, '.test.ts')}`
+}
+
+/** Types and constants alone need no test. */
+function hasLogic(file: SourceFile): boolean {
+  return file.nodes.some(({ node }) =>
+    /^(FunctionDeclaration|FunctionExpression|ArrowFunctionExpression)$/.test(node.type),
+  )
+}
+
+function importGraph(files: readonly SourceFile[], tests: readonly SourceFile[]): Map<string, readonly string[]> {
+  const placed = [
+    ...files.map(file => ({ file, at: `src/${file.path}` })),
+    ...tests.map(file => ({ file, at: file.path })),
+  ]
+  return new Map(
+    placed.map(({ file, at }) => {
+      const local = importsOf(file).filter(({ from }) => from.startsWith('.'))
+      return [at, local.map(({ from }) => join(dirname(at), from))]
+    }),
+  )
+}
+
+function reaches(edges: ReadonlyMap<string, readonly string[]>, from: string, to: string): boolean {
+  const seen = new Set([from])
+  for (const path of seen) for (const next of edges.get(path) ?? []) seen.add(next) // Sets iterate over what is added.
+  return seen.has(to)
+}
