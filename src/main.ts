@@ -1,0 +1,43 @@
+#!/usr/bin/env node
+import type { Io } from './cli/io.ts'
+
+/** Exit codes of the contract. */
+const FAILED = 1
+
+/**
+ * The composition root's door: the only place of signals and exit codes. Imports only after the check, so that an old
+ * Node says what it lacks instead of failing on syntax.
+ */
+async function main(): Promise<number> {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  if (major < 24 || (major === 24 && minor < 6)) {
+    process.stderr.write(
+      `mongo2kafka: NODE_TOO_OLD: this is Node ${process.versions.node}, and 24.6 or newer is needed.\n`,
+    )
+    return FAILED
+  }
+  const { command } = await import('./cli/command.ts')
+  const io: Io = { stdout: process.stdout, stderr: process.stderr }
+  return command(process.argv.slice(2), io, stopSignal())
+}
+
+/** Aborts on the first SIGTERM or SIGINT: drain. The second ends the process at once. */
+function stopSignal(): AbortSignal {
+  const stop = new AbortController()
+  for (const name of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(name, () => {
+      if (stop.signal.aborted) process.exit(FAILED)
+      stop.abort()
+    })
+  }
+  return stop.signal
+}
+
+process.exitCode = FAILED // Whatever ends us without a word is a failure.
+main().then(
+  code => process.exit(code),
+  error => {
+    process.stderr.write(`mongo2kafka: INTERNAL: ${error instanceof Error ? error.stack : String(error)}\n`)
+    process.exit(FAILED)
+  },
+)
