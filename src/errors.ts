@@ -44,6 +44,8 @@ export const remedies = {
     "Raise the topic's max.message.bytes (and the brokers' message.max.bytes) above the named size.",
   SINK_REJECTED: 'Kafka refused the records for the named reason; correct the topic or the broker accordingly.',
   SINK_UNAVAILABLE: 'None needed: sending is tried again from the last checkpoint. If it persists, check the brokers.',
+  SINK_FENCED:
+    'Another instance of this deployment has taken over; see to it that only one runs, or give it another `name`.',
   CHECKPOINT_CORRUPT:
     'The stored checkpoint cannot be read. Restore it from a copy, or, accepting that changes since the last run are lost, remove it.',
   CHECKPOINT_NEWER: 'The checkpoint was written by a newer release: run that release or a later one.',

@@ -1,0 +1,120 @@
+import { Configuration, Fault, Fenced, Retryable } from '../../errors.ts'
+
+/** What the loop must do about an error of Kafka (design decision 5), before it is known which record it concerns. */
+export type Verdict = 'too-large' | 'rejected' | 'unauthorized' | 'auth-failed' | 'fenced' | 'unavailable'
+
+/** Kafka's protocol error codes; every other code is worth another try with a new producer. */
+const verdictByCode: Readonly<Record<number, Verdict>> = {
+  10: 'too-large', // MESSAGE_TOO_LARGE
+  18: 'too-large', // RECORD_LIST_TOO_LARGE
+  17: 'rejected', // INVALID_TOPIC_EXCEPTION
+  21: 'rejected', // INVALID_REQUIRED_ACKS
+  32: 'rejected', // INVALID_TIMESTAMP: a clock is wrong by more than the topic allows
+  35: 'rejected', // UNSUPPORTED_VERSION
+  37: 'rejected', // INVALID_PARTITIONS
+  38: 'rejected', // INVALID_REPLICATION_FACTOR
+  39: 'rejected', // INVALID_REPLICA_ASSIGNMENT
+  40: 'rejected', // INVALID_CONFIG
+  42: 'rejected', // INVALID_REQUEST
+  43: 'rejected', // UNSUPPORTED_FOR_MESSAGE_FORMAT
+  44: 'rejected', // POLICY_VIOLATION
+  76: 'rejected', // UNSUPPORTED_COMPRESSION_TYPE
+  87: 'rejected', // INVALID_RECORD: a compacted topic and a record without key, or a broker-side validation
+  29: 'unauthorized', // TOPIC_AUTHORIZATION_FAILED
+  30: 'unauthorized', // GROUP_AUTHORIZATION_FAILED
+  31: 'unauthorized', // CLUSTER_AUTHORIZATION_FAILED
+  53: 'unauthorized', // TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+  65: 'unauthorized', // DELEGATION_TOKEN_AUTHORIZATION_FAILED
+  33: 'auth-failed', // UNSUPPORTED_SASL_MECHANISM
+  58: 'auth-failed', // SASL_AUTHENTICATION_FAILED
+  90: 'fenced', // PRODUCER_FENCED
+  // 47 INVALID_PRODUCER_EPOCH stays a retry: without a transactional id nobody can take over, so it means that the
+  // broker lost our producer's state. With one (exactly-once) it will be a fence.
+}
+
+/** Node's codes of a certificate or a TLS handshake that will not get better by itself. */
+const tlsCodes = new Set([
+  'CERT_HAS_EXPIRED',
+  'CERT_NOT_YET_VALID',
+  'CERT_UNTRUSTED',
+  'CERT_REJECTED',
+  'CERT_REVOKED',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+  'ERR_SSL_WRONG_VERSION_NUMBER',
+  'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA',
+  'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE',
+  'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE',
+  'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED',
+])
+const causeLimit = 8
+
+/** The fields of kafkajs's errors that say something; its classes say little and its messages change. */
+interface KafkaError {
+  readonly name?: unknown
+  readonly code?: unknown
+  readonly cause?: unknown
+  readonly errors?: unknown
+}
+
+/** The error itself and what kafkajs wrapped: an exceeded retry, an aggregate of one topic. Outermost first. */
+function* chain(error: unknown): Generator<KafkaError> {
+  let next: unknown = error
+  for (let depth = 0; depth < causeLimit && typeof next === 'object' && next !== null; depth += 1) {
+    const link: KafkaError = next
+    yield link
+    next = Array.isArray(link.errors) && link.errors.length > 0 ? link.errors[0] : link.cause
+  }
+}
+
+/** Kafka's error code, where a broker gave one. */
+export function protocolCode(error: unknown): number | undefined {
+  for (const { code } of chain(error)) if (typeof code === 'number') return code
+  return undefined
+}
+
+/** By Kafka's code, kafkajs's error name and Node's error code, never by message text. */
+export function verdictOf(error: unknown): Verdict {
+  for (const { name, code } of chain(error)) {
+    if (typeof code === 'number') return verdictByCode[code] ?? 'unavailable'
+    if (name === 'KafkaJSSASLAuthenticationError') return 'auth-failed'
+    if (typeof code === 'string' && tlsCodes.has(code)) return 'auth-failed'
+  }
+  return 'unavailable'
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/**
+ * The fault for an error of `action` ("create topic x"). A record that is too large is `rejected` here: only the
+ * sink knows whether one record was to blame. A fault passes through.
+ */
+export function faultOf(error: unknown, action: string): Fault {
+  if (error instanceof Fault) return error
+  const message = `Kafka: ${action}: ${textOf(error)}`
+  switch (verdictOf(error)) {
+    case 'auth-failed':
+      return new Configuration('SINK_AUTH_FAILED', message, { cause: error })
+    case 'unauthorized':
+      return new Configuration('SINK_UNAUTHORIZED', message, { cause: error })
+    case 'rejected':
+    case 'too-large':
+      return new Configuration('SINK_REJECTED', message, { cause: error })
+    case 'fenced':
+      return new Fenced('SINK_FENCED', message, { cause: error })
+    case 'unavailable':
+      return new Retryable('SINK_UNAVAILABLE', message, { cause: error })
+  }
+}
+
+/** At start, what cannot be reached yet has its own code and remedy. */
+export function reachabilityFaultOf(error: unknown, brokers: readonly string[]): Fault {
+  const fault = faultOf(error, `connect to ${brokers.join(', ')}`)
+  return fault.code === 'SINK_UNAVAILABLE' ? new Retryable('SINK_UNREACHABLE', fault.message, { cause: error }) : fault
+}

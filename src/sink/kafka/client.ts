@@ -1,0 +1,93 @@
+import { connect as connectTcp, isIP, type Socket } from 'node:net'
+import { type ConnectionOptions, connect as connectTls } from 'node:tls'
+import { Kafka, type KafkaConfig, logLevel, type SASLOptions } from 'kafkajs'
+import type { Clock } from '../../clock.ts'
+import type { Logger } from '../../log.ts'
+import { clientLog } from './client-log.ts'
+import type { KafkaSettings } from './settings.ts'
+
+const keepAliveMs = 60_000
+const connectionTimeoutMs = 5_000
+const authenticationTimeoutMs = 10_000
+/** Longer than a broker may wait for its replicas (`ackTimeoutMs`), so that the broker's own answer arrives. */
+export const requestTimeoutMs = 15_000
+export const ackTimeoutMs = 10_000
+
+/**
+ * kafkajs tries for ever and a signal of ours ends it (`cut`). Counted retries nest in kafkajs (connection within
+ * metadata within send), so that no number gives a bound that can be stated; and ending an idempotent producer's
+ * retries is the caller's decision, who must then throw the producer away.
+ */
+const retryForEver = { initialRetryTime: 100, maxRetryTime: 1_000, retries: Number.MAX_SAFE_INTEGER }
+/** For questions that are asked once: the answer "not reachable" is an answer. */
+const retryOnce = { initialRetryTime: 100, maxRetryTime: 500, retries: 1 }
+
+export interface ClientOptions {
+  readonly settings: KafkaSettings
+  readonly log: Logger
+  readonly clock: Clock
+  readonly patience: 'for-ever' | 'once'
+  readonly onRetry?: () => void
+}
+
+/** kafkajs's client together with the sockets of everything that is made of it. */
+export interface Client {
+  readonly kafka: Kafka
+  /**
+   * Ends every connection at once and for good: requests fail, retries end, no further byte reaches a broker.
+   * kafkajs by itself goes on retrying a send after `disconnect`, and even connects again for it, so that an old
+   * batch could land among those of the next producer.
+   */
+  cut(reason: string): void
+}
+
+export function createClient(options: ClientOptions): Client {
+  const { settings, log, clock, patience, onRetry = () => {} } = options
+  const sockets = new Set<Socket>()
+  let cutReason: string | undefined
+  const config: KafkaConfig = {
+    clientId: settings.clientId,
+    // No broker to connect to is the one error that kafkajs does not retry: after a cut its loops end by it.
+    brokers: () => (cutReason === undefined ? [...settings.brokers] : []),
+    connectionTimeout: connectionTimeoutMs,
+    authenticationTimeout: authenticationTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+    enforceRequestTimeout: true,
+    retry: patience === 'for-ever' ? retryForEver : retryOnce,
+    logLevel: logLevel.WARN,
+    logCreator: clientLog(log, clock, onRetry),
+    socketFactory: ({ host, port, ssl, onConnect }) => {
+      if (cutReason !== undefined) throw new Error(cutReason)
+      const socket = openSocket(host, port, ssl, onConnect)
+      sockets.add(socket)
+      socket.once('close', () => sockets.delete(socket))
+      return socket
+    },
+  }
+  if (settings.tls !== undefined) config.ssl = settings.tls
+  if (settings.sasl !== undefined) config.sasl = saslOptions(settings.sasl)
+  return {
+    kafka: new Kafka(config),
+    cut(reason) {
+      if (cutReason !== undefined) return
+      cutReason = reason
+      // With an error: kafkajs does not notice a plain close, and waits for answers until its request timeout.
+      for (const socket of sockets) socket.destroy(new Error(reason))
+    },
+  }
+}
+
+function openSocket(host: string, port: number, tls: ConnectionOptions | undefined, onConnect: () => void): Socket {
+  const servername = isIP(host) === 0 ? { servername: host } : {}
+  const socket = tls
+    ? connectTls({ host, port, ...servername, ...tls }, onConnect)
+    : connectTcp({ host, port }, onConnect)
+  socket.setKeepAlive(true, keepAliveMs)
+  socket.setNoDelay(true)
+  return socket
+}
+
+function saslOptions(sasl: NonNullable<KafkaSettings['sasl']>): SASLOptions {
+  const { mechanism, username } = sasl
+  return { mechanism, username, password: sasl.password.reveal() }
+}

@@ -1,0 +1,33 @@
+import type { Clock } from '../../clock.ts'
+
+export interface Deadline {
+  readonly limitMs: number
+  /** The error for a limit that has passed. */
+  readonly late: () => Error
+  readonly clock: Clock
+  readonly signal?: AbortSignal | undefined
+  /** Called once the limit has passed or `signal` aborted; must make the work end. */
+  readonly onEnd: (error: unknown) => void
+}
+
+/**
+ * Waits for `work` until the deadline or the signal, whichever is first, and rejects with their error or its own.
+ * kafkajs takes no signal: what is not waited for any longer must be ended by `onEnd`.
+ */
+export async function withDeadline<T>(work: Promise<T>, deadline: Deadline): Promise<T> {
+  const { limitMs, late, clock, signal, onEnd } = deadline
+  const finished = new AbortController()
+  const waiting = signal === undefined ? finished.signal : AbortSignal.any([finished.signal, signal])
+  const end = clock.sleep(limitMs, waiting).then((): never => {
+    throw late()
+  })
+  end.catch(error => {
+    if (!finished.signal.aborted) onEnd(error)
+  })
+  work.catch(() => {}) // After our end, its own is of no interest.
+  try {
+    return await Promise.race([work, end])
+  } finally {
+    finished.abort()
+  }
+}

@@ -1,0 +1,46 @@
+import type { ConnectionOptions } from 'node:tls'
+import type { Secret } from '../../secret.ts'
+
+export type SaslMechanism = 'plain' | 'scram-sha-256' | 'scram-sha-512'
+
+/** How to reach one Kafka cluster. */
+export interface KafkaSettings {
+  /** Bootstrap addresses, `host:port`. */
+  readonly brokers: readonly string[]
+  /** Shown in the brokers' logs and quotas. */
+  readonly clientId: string
+  /** undefined: no TLS; `{}`: TLS with the system's certificates. PEM texts as node:tls takes them. */
+  readonly tls?: Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'passphrase' | 'rejectUnauthorized'> | undefined
+  readonly sasl?:
+    | { readonly mechanism: SaslMechanism; readonly username: string; readonly password: Secret }
+    | undefined
+}
+
+export type Compression = 'none' | 'gzip'
+
+/** Limits of one producer. */
+export interface ProducerSettings {
+  readonly compression: Compression
+  /** How long a record may wait for others to travel with, milliseconds. */
+  readonly lingerMs: number
+  /** Finished size of one produce request, overhead included; at least 1 KiB of it is kept free in each batch. */
+  readonly batchBytes: number
+  /** Records queued and unacknowledged in one sink; more is a fault of the caller, who has a window. */
+  readonly queueLimitBytes: number
+  /** How long one batch may stay unacknowledged, kafkajs's own retries included, before the sink gives up. */
+  readonly deliveryTimeoutMs: number
+  /**
+   * Records of one partition after which the producer is exchanged for one with a new producer id. kafkajs counts
+   * sequence numbers wrongly at 2^31 and from then on every send fails.
+   */
+  readonly recordsPerProducer: number
+}
+
+export const defaultProducerSettings: ProducerSettings = {
+  compression: 'none',
+  lingerMs: 5,
+  batchBytes: 1 << 20,
+  queueLimitBytes: 256 << 20,
+  deliveryTimeoutMs: 60_000,
+  recordsPerProducer: 2 ** 30,
+}

@@ -1,0 +1,41 @@
+import type { OutRecord } from '../../record.ts'
+import { partitionOverheadBytes, recordSizeBytes } from './batcher.ts'
+
+/** Kept free below a topic's max.message.bytes: what a broker adds when it converts or stamps a batch. */
+const headroomBytes = 1024
+const smallestBytes = 4096
+
+/**
+ * How large a record batch of each topic may become. Outlives the sinks: a batch that was refused as too large makes
+ * the limit smaller, so that the replay comes in smaller batches, down to the one record that is to blame.
+ */
+export class TopicLimits {
+  readonly #batchBytes: number
+  readonly #limits = new Map<string, number>()
+
+  constructor(batchBytes: number) {
+    this.#batchBytes = batchBytes
+  }
+
+  get(topic: string): number {
+    return this.#limits.get(topic) ?? Math.max(smallestBytes, this.#batchBytes - headroomBytes)
+  }
+
+  /** What the topic itself says replaces what was guessed. */
+  learn(topic: string, maxMessageBytes: number): void {
+    this.#limits.set(topic, Math.min(this.#batchBytes, maxMessageBytes) - headroomBytes)
+  }
+
+  /** The broker refused a request of several records: batches of its topics become half as large as they were. */
+  refused(topics: ReadonlyMap<string, readonly OutRecord[]>): void {
+    for (const [topic, records] of topics) {
+      const byPartition = new Map<number, number>()
+      for (const record of records) {
+        const before = byPartition.get(record.partition) ?? partitionOverheadBytes
+        byPartition.set(record.partition, before + recordSizeBytes(record))
+      }
+      const largest = Math.max(...byPartition.values())
+      this.#limits.set(topic, Math.floor(Math.min(this.get(topic), largest) / 2))
+    }
+  }
+}

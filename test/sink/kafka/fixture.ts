@@ -1,0 +1,89 @@
+import { Kafka, logLevel } from 'kafkajs'
+import { systemClock } from '../../../src/clock.ts'
+import { silentLogger } from '../../../src/log.ts'
+import { silentMeter } from '../../../src/meter.ts'
+import type { OutRecord } from '../../../src/record.ts'
+import type { KafkaSettings, ProducerSettings } from '../../../src/sink/kafka/settings.ts'
+import { defaultProducerSettings } from '../../../src/sink/kafka/settings.ts'
+import { createKafkaTarget, type KafkaTarget } from '../../../src/sink/kafka/target.ts'
+import type { TopicSpec } from '../../../src/sink/sink.ts'
+
+export const never = new AbortController().signal
+
+let topics = 0
+/** A topic name that no other test of this run uses. */
+export function freshTopic(prefix: string): string {
+  topics += 1
+  return `${prefix}-${process.pid}-${topics}`
+}
+
+export function settingsFor(brokers: readonly string[]): KafkaSettings {
+  return { brokers, clientId: 'mongo2kafka-test' }
+}
+
+export function targetFor(brokers: readonly string[], producer: Partial<ProducerSettings> = {}): KafkaTarget {
+  return createKafkaTarget({
+    settings: settingsFor(brokers),
+    producer: { ...defaultProducerSettings, ...producer },
+    clock: systemClock,
+    log: silentLogger,
+    meter: silentMeter,
+  })
+}
+
+export function spec(partitions: number, config: Record<string, string> = {}): TopicSpec {
+  return { partitions, replication: 1, config }
+}
+
+export function record(topic: string, partition: number, value: string | null, key = 'k'): OutRecord {
+  return {
+    topic,
+    partition,
+    key: Buffer.from(key),
+    value: value === null ? null : Buffer.from(value),
+    headers: {},
+    timestampMs: 1_700_000_000_000,
+  }
+}
+
+export interface ReadRecord {
+  readonly partition: number
+  readonly key: string
+  readonly value: string | null
+  readonly headers: Readonly<Record<string, Buffer>>
+  readonly timestamp: string
+}
+
+/** Everything in `topic` up to its present end, in the order of each partition. */
+export async function readTopic(brokers: readonly string[], topic: string): Promise<ReadRecord[]> {
+  const kafka = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING })
+  const admin = kafka.admin()
+  const consumer = kafka.consumer({ groupId: freshTopic('reader') })
+  try {
+    await admin.connect()
+    const ends = new Map((await admin.fetchTopicOffsets(topic)).map(({ partition, high }) => [partition, Number(high)]))
+    const next = new Map([...ends].filter(([, end]) => end > 0).map(([partition]) => [partition, 0]))
+    const records: ReadRecord[] = []
+    if (next.size === 0) return records
+    await consumer.connect()
+    await consumer.subscribe({ topics: [topic], fromBeginning: true })
+    const { promise, resolve } = Promise.withResolvers<void>()
+    await consumer.run({
+      autoCommit: false,
+      eachBatch: async ({ batch }) => {
+        for (const { offset, key, value, headers, timestamp } of batch.messages) {
+          if (Number(offset) < (next.get(batch.partition) ?? 0)) continue
+          next.set(batch.partition, Number(offset) + 1)
+          const text = { key: String(key), value: value?.toString() ?? null }
+          records.push({ partition: batch.partition, ...text, headers: headers as Record<string, Buffer>, timestamp })
+        }
+        if ([...next].every(([partition, at]) => at >= (ends.get(partition) ?? 0))) resolve()
+      },
+    })
+    await promise
+    return records
+  } finally {
+    await consumer.disconnect()
+    await admin.disconnect()
+  }
+}
