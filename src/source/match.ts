@@ -1,0 +1,72 @@
+import { Configuration } from '../errors.ts'
+
+/** Whether a namespace belongs to a pipeline. `collection` is empty for events of a whole database. */
+export type Matcher = (db: string, collection: string) => boolean
+
+/** How far a change stream reaches: one collection, one database, or, with neither, the whole deployment. */
+export interface Scope {
+  readonly db: string | undefined
+  readonly collection: string | undefined
+}
+
+/** `/source/flags` as a regular expression; undefined where `pattern` is a name. */
+function regexOf(pattern: string): RegExp | undefined {
+  const end = pattern.lastIndexOf('/')
+  if (!pattern.startsWith('/') || end === 0) return undefined
+  try {
+    // g and y would make `test` remember where it was.
+    return new RegExp(pattern.slice(1, end), pattern.slice(end + 1).replace(/[gy]/g, ''))
+  } catch (error) {
+    throw new Configuration('CONFIG_INVALID', `source.collections: ${pattern} is no regular expression`, {
+      cause: error,
+    })
+  }
+}
+
+/** A collection's name may hold dots, a database's cannot. */
+function splitName(pattern: string): { readonly db: string; readonly collection: string } {
+  const dot = pattern.indexOf('.')
+  if (dot < 1 || dot === pattern.length - 1) {
+    throw new Configuration('CONFIG_INVALID', `source.collections: ${pattern} is not db.collection, db.* or /regex/`)
+  }
+  return { db: pattern.slice(0, dot), collection: pattern.slice(dot + 1) }
+}
+
+function matcherOf(pattern: string): Matcher {
+  const regex = regexOf(pattern)
+  if (regex) return (db, collection) => collection !== '' && regex.test(`${db}.${collection}`)
+  const wanted = splitName(pattern)
+  return (db, collection) =>
+    db === wanted.db && (collection === '' || wanted.collection === '*' || collection === wanted.collection)
+}
+
+/** Matches what any of `patterns` names; never `system.*` collections. Answers are remembered, up to a bound. */
+export function compileMatcher(patterns: readonly string[]): Matcher {
+  const matchers = patterns.map(matcherOf)
+  const known = new Map<string, boolean>()
+  return (db, collection) => {
+    const name = `${db}.${collection}`
+    const before = known.get(name)
+    if (before !== undefined) return before
+    const matches = !collection.startsWith('system.') && matchers.some(matcher => matcher(db, collection))
+    if (known.size >= 10_000) known.clear()
+    known.set(name, matches)
+    return matches
+  }
+}
+
+/** The narrowest scope that holds all of `patterns`. */
+export function scopeOf(patterns: readonly string[]): Scope {
+  const names = patterns.map(pattern => (regexOf(pattern) ? undefined : splitName(pattern)))
+  const first = names[0]
+  if (!first || names.some(name => name?.db !== first.db)) return { db: undefined, collection: undefined }
+  const one = first.collection !== '*' && names.every(name => name?.collection === first.collection)
+  return { db: first.db, collection: one ? first.collection : undefined }
+}
+
+/** Whether a stream over `outer` sees everything that `inner` has. */
+export function covers(outer: Scope, inner: Scope): boolean {
+  if (outer.db === undefined) return true
+  if (outer.db !== inner.db) return false
+  return outer.collection === undefined || outer.collection === inner.collection
+}

@@ -1,0 +1,175 @@
+import { createHash } from 'node:crypto'
+import { MongoClient } from 'mongodb'
+import type { Clock } from '../clock.ts'
+import type { Logger } from '../log.ts'
+import type { Meter } from '../meter.ts'
+import { Position } from '../position.ts'
+import { classify } from './classify.ts'
+import { inspectCluster } from './cluster.ts'
+import { runCommand } from './command.ts'
+import { operationTimeOf, type StreamImages } from './cursor.ts'
+import { Hub } from './hub.ts'
+import { ownImages, sharedImages } from './images.ts'
+import { compileMatcher, type Scope, scopeOf } from './match.ts'
+import { PipelineSource } from './pipeline-source.ts'
+import { ChangeStreamReader } from './reader.ts'
+import type { OplogWindow, Selection, Source } from './source.ts'
+import { readOplogWindow } from './window.ts'
+
+export interface MongoOptions {
+  /** The connection string, revealed. */
+  readonly uri: string
+  readonly clock: Clock
+  readonly log: Logger
+  readonly meter: Meter
+  /** A getMore without answer for this long gives its connection up. Default 10 s. */
+  readonly getMoreDeadlineMs?: number
+  /** How long the server holds an empty batch back. Default 1 s. */
+  readonly awaitMs?: number
+  /** How long a lost stream is tried again before the pipelines hear of it. Default 30 s. */
+  readonly patienceMs?: number
+  /** How long the shared stream waits for a pipeline that takes nothing. Default 10 s. */
+  readonly stallMs?: number
+  /** Largest number of events asked for at once. Default 5000. */
+  readonly batchEvents?: number
+}
+
+/** A MongoDB deployment as the pipelines' source. */
+export interface Mongo extends AsyncDisposable {
+  /** Names the deployment, whichever member answers: a checkpoint of another is not ours. */
+  readonly identity: string
+  readonly version: string
+  /** The oplog window of the member read from; undefined where we may not see it. Throws Retryable. */
+  window(signal: AbortSignal): Promise<OplogWindow | undefined>
+  /** Throws Configuration where the selection cannot be understood. Reads nothing yet. */
+  source(selection: Selection): Source
+  /** Names what MongoDB is asked to filter, for the checkpoint. */
+  filterHash(selection: Selection): string
+}
+
+const connectTimeoutMs = 5_000
+const commandDeadlineMs = 10_000
+const gatherMs = 50
+const closeWaitMs = 3_000
+
+/**
+ * Connects and looks whether change streams can be had. Throws Retryable (SOURCE_UNREACHABLE) for what may come yet,
+ * Configuration for what will not: rights, versions, standalone servers, a malformed connection string.
+ */
+export async function openMongo(options: MongoOptions, signal: AbortSignal): Promise<Mongo> {
+  await using stack = new AsyncDisposableStack()
+  try {
+    const client = new MongoClient(options.uri, {
+      appName: 'mongo2kafka',
+      connectTimeoutMS: connectTimeoutMs,
+      serverSelectionTimeoutMS: connectTimeoutMs,
+    })
+    stack.defer(() => closeWithin(client, options.clock))
+    const cluster = await inspectCluster(client, options.clock, commandDeadlineMs, signal)
+    return new MongoSources(options, client, cluster, stack.move())
+  } catch (error) {
+    signal.throwIfAborted()
+    throw classify(error, 'connect')
+  }
+}
+
+class MongoSources implements Mongo {
+  readonly identity: string
+  readonly version: string
+  readonly #options: MongoOptions
+  readonly #client: MongoClient
+  readonly #owned: AsyncDisposableStack
+  readonly #shared: Selection[] = []
+  readonly #hub: Hub
+
+  constructor(
+    options: MongoOptions,
+    client: MongoClient,
+    cluster: { readonly identity: string; readonly version: string },
+    owned: AsyncDisposableStack,
+  ) {
+    this.identity = cluster.identity
+    this.version = cluster.version
+    this.#options = options
+    this.#client = client
+    this.#owned = owned
+    const { clock, log, stallMs = 10_000 } = options
+    this.#hub = new Hub({ clock, log, gatherMs, stallMs, openReader: () => this.#sharedReader() })
+  }
+
+  window(signal: AbortSignal): Promise<OplogWindow | undefined> {
+    return readOplogWindow(this.#client, this.#options.clock, commandDeadlineMs, signal)
+  }
+
+  source(selection: Selection): Source {
+    const matches = compileMatcher(selection.collections)
+    const scope = scopeOf(selection.collections)
+    const { clock, meter } = this.#options
+    // A stream that is already open may not reach the new pipeline's collections.
+    const shares = !(selection.filter || this.#hub.running)
+    if (shares) this.#shared.push(selection)
+    return new PipelineSource({
+      selection,
+      matches,
+      hub: shares ? this.#hub : undefined,
+      openReader: () => this.#reader(scope, ownImages(selection), selection.filter),
+      lookup: { client: this.#client, clock, meter, deadlineMs: commandDeadlineMs },
+      now: signal => this.#now(signal),
+    })
+  }
+
+  filterHash(selection: Selection): string {
+    return createHash('sha256')
+      .update(JSON.stringify(selection.filter ?? null))
+      .digest('hex')
+      .slice(0, 16)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#owned.disposeAsync()
+  }
+
+  /** The tick after the primary's last operation: the first that can still get an event. */
+  async #now(signal: AbortSignal): Promise<Position> {
+    const { clock } = this.#options
+    try {
+      const options = { raw: false, deadlineMs: commandDeadlineMs, clock, signal }
+      return Position.ofTime(operationTimeOf(await runCommand(this.#client, 'admin', { ping: 1 }, options)) + 1n)
+    } catch (error) {
+      signal.throwIfAborted()
+      throw classify(error, 'read')
+    }
+  }
+
+  #sharedReader(): ChangeStreamReader {
+    const scope = scopeOf(this.#shared.flatMap(selection => selection.collections))
+    return this.#reader(scope, sharedImages(this.#shared), undefined)
+  }
+
+  #reader(scope: Scope, images: StreamImages, filter: Selection['filter']): ChangeStreamReader {
+    const { clock, log, meter, getMoreDeadlineMs = 10_000, awaitMs = 1_000 } = this.#options
+    const { patienceMs = 30_000, batchEvents = 5_000 } = this.#options
+    return new ChangeStreamReader({
+      client: this.#client,
+      clock,
+      log,
+      meter,
+      scope,
+      images,
+      filter,
+      batchEvents,
+      awaitMs,
+      deadlineMs: getMoreDeadlineMs,
+      patienceMs,
+    })
+  }
+}
+
+/** The driver says goodbye to servers that may be dead: we do not wait for that longer than a moment. */
+async function closeWithin(client: MongoClient, clock: Clock): Promise<void> {
+  const timer = new AbortController()
+  const closed = client.close().catch(() => undefined)
+  const patience = clock.sleep(closeWaitMs, timer.signal).catch(() => undefined)
+  await Promise.race([closed, patience])
+  timer.abort()
+}

@@ -1,0 +1,181 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import { type Fault, PositionLost, Retryable } from '../errors.ts'
+import type { ChangeBatch } from '../event.ts'
+import type { Logger } from '../log.ts'
+import type { Meter } from '../meter.ts'
+import { Position } from '../position.ts'
+import { backOffMs } from '../retry.ts'
+import { classify, isTokenRefused } from './classify.ts'
+import { ChangeStreamCursor, type CursorSettings, type Start } from './cursor.ts'
+import { parseEvent, type RawEvent } from './envelope.ts'
+import { type CursorReply, endOf } from './reply.ts'
+
+/** A batch before it is divided among the pipelines. */
+export interface RawBatch extends ChangeBatch {
+  readonly events: readonly RawEvent[]
+}
+
+export interface ReaderSettings extends CursorSettings {
+  readonly log: Logger
+  readonly meter: Meter
+  /** A getMore or open without answer for this long gives its connection up. */
+  readonly deadlineMs: number
+  /** How long the reader tries to get a stream again before it passes the fault on. */
+  readonly patienceMs: number
+}
+
+const backOff = { initialMs: 100, maxMs: 2_000 }
+const maxDeadlineMs = 600_000
+/** A primary that is being replaced may be behind for a moment; one that stays behind was restored from a backup. */
+const futureLimit = 4
+
+/** Where the reader is, and how it gets the stream again. */
+interface Progress {
+  position: Position
+  start: Start
+  failures: number
+  /** When the present row of failures began, milliseconds since the Unix epoch. */
+  failingSinceMs: number | undefined
+  /** Grows while nothing arrives: a getMore that scans a long oplog is slow, not dead, and needs one long turn. */
+  deadlineMs: number
+  opened: boolean
+}
+
+/**
+ * One change stream as batches of raw events, read one batch ahead, and got again by itself when connections,
+ * cursors or primaries go: every event after `from` once, in MongoDB's order (G1, G2).
+ */
+export class ChangeStreamReader {
+  readonly #settings: ReaderSettings
+
+  constructor(settings: ReaderSettings) {
+    this.#settings = settings
+  }
+
+  /**
+   * Ends by returning when `signal` aborts. Throws Retryable when the stream could not be had again for `patienceMs`,
+   * PositionLost, PoisonEvent or Configuration at once.
+   */
+  async *read(from: Position, signal: AbortSignal): AsyncGenerator<RawBatch, void, undefined> {
+    const progress: Progress = {
+      position: from,
+      start: { kind: 'token', position: from },
+      failures: 0,
+      failingSinceMs: undefined,
+      deadlineMs: this.#settings.deadlineMs,
+      opened: false,
+    }
+    while (!signal.aborted) {
+      try {
+        yield* this.#stream(progress, signal)
+      } catch (error) {
+        if (signal.aborted) return
+        await this.#recover(error, progress, signal)
+      }
+    }
+  }
+
+  /** One life of a cursor. Returns when the server has closed it, with `progress.start` set to what follows. */
+  async *#stream(progress: Progress, signal: AbortSignal): AsyncGenerator<RawBatch, void, undefined> {
+    const settings = this.#settings
+    const opened = await ChangeStreamCursor.open(settings, progress.start, progress.deadlineMs, signal)
+    await using cursor = opened.cursor
+    if (progress.opened) settings.meter.count('source_reconnects_total', {})
+    progress.opened = true
+    refuseFuture(progress.position, opened.operationTime)
+    let next = cursor.more(progress.deadlineMs)
+    for (;;) {
+      const reply = await next
+      const batch = batchOf(reply, progress.position)
+      advance(progress, batch.position, settings.deadlineMs)
+      const open = reply.cursorId !== 0n
+      if (open) {
+        next = cursor.more(progress.deadlineMs)
+        next.catch(() => undefined) // Seen when it is awaited; the consumer may leave before.
+        await turn() // Puts the command on the wire before the work on this batch.
+      } else {
+        progress.start = startAfterClose(batch)
+      }
+      yield batch
+      if (!open) return
+    }
+  }
+
+  /** Waits before the next try; throws where there shall be none. */
+  async #recover(error: unknown, progress: Progress, signal: AbortSignal): Promise<void> {
+    const { clock, log, meter, patienceMs } = this.#settings
+    if (isTokenRefused(error) && progress.start.kind === 'token' && progress.start.position.token) {
+      log.info({ position: progress.position.toString() }, 'The resume token is not of this stream: resuming by time')
+      progress.start = { kind: 'time', clusterTime: progress.position.clusterTime }
+      return
+    }
+    const fault = classify(error, progress.opened ? 'read' : 'open')
+    if (fault.code === 'SOURCE_HISTORY_LOST') meter.count('source_history_lost_total', {})
+    progress.failures++
+    if (!mayRetry(fault, progress)) throw fault
+    const nowMs = clock.nowMs()
+    progress.failingSinceMs ??= nowMs
+    if (nowMs - progress.failingSinceMs > patienceMs) throw fault
+    if (fault.code === 'SOURCE_STALLED') progress.deadlineMs = Math.min(progress.deadlineMs * 2, maxDeadlineMs)
+    log.warn(
+      { code: fault.code, attempt: progress.failures, error: fault.message },
+      'The change stream is opened again',
+    )
+    try {
+      await clock.sleep(backOffMs(backOff, progress.failures, clock), signal)
+    } catch {
+      // Aborted: the caller looks at the signal.
+    }
+  }
+}
+
+function mayRetry(fault: Fault, progress: Progress): boolean {
+  if (fault.code === 'SOURCE_FROM_FUTURE') return progress.failures < futureLimit
+  return fault instanceof Retryable
+}
+
+/**
+ * A position that the primary has not reached is not of this history (decision 6): the server would wait for it in
+ * silence. One tick of grace: a start at "now" is the tick after the last operation.
+ */
+function refuseFuture(position: Position, operationTime: bigint): void {
+  if (operationTime === 0n || position.clusterTime <= operationTime + 1n) return
+  throw new PositionLost(
+    'SOURCE_FROM_FUTURE',
+    `the position ${position} is later than the primary's operation time ${Position.ofTime(operationTime)}`,
+  )
+}
+
+/** The events after `position`: what a stream opened by time repeats is dropped. */
+function batchOf(reply: CursorReply, position: Position): RawBatch {
+  const { bytes, eventStarts, postBatchToken } = reply
+  let events = eventStarts.map(start => parseEvent(bytes, start, endOf(bytes, start)))
+  const last = events.at(-1)
+  // Events are in order, so the first tells whether any is to be dropped.
+  if (events[0] && events[0].position.compare(position) <= 0) {
+    events = events.filter(event => event.position.compare(position) > 0)
+  }
+  const reached = postBatchToken ? Position.ofToken(postBatchToken) : (last?.position ?? position)
+  let size = 0
+  for (const event of events) size += event.raw.end - event.raw.start
+  return { events, position: reached.compare(position) > 0 ? reached : position, bytes: size }
+}
+
+function advance(progress: Progress, position: Position, deadlineMs: number): void {
+  progress.failures = 0
+  progress.failingSinceMs = undefined
+  progress.deadlineMs = deadlineMs
+  if (position.compare(progress.position) <= 0) return
+  progress.position = position
+  progress.start = { kind: 'token', position }
+}
+
+/**
+ * How to go on when the server has closed the cursor: after the invalidate event, or, where a filter hid it, one tick
+ * later; its own tick would only bring it again, for ever.
+ */
+function startAfterClose(batch: RawBatch): Start {
+  const last = batch.events.at(-1)
+  if (last?.operation === 'invalidate') return { kind: 'token', position: last.position }
+  return { kind: 'time', clusterTime: batch.position.clusterTime + 1n }
+}
