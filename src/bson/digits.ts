@@ -64,29 +64,24 @@ export function writeInt64(out: ByteWriter, source: Buffer, at: number): void {
 }
 
 /**
- * Writes a finite double with the fewest digits that give the same double again, always with a point or an exponent,
- * so that a reader can tell it from an integer: `3.0`, `-0.0`, `0.1`, `1e+300`.
+ * Writes a finite double so that it reads back as the same double and can be told from an integer: always with a point
+ * or an exponent (`3.0`, `-0.0`, `0.1`, `1e+300`).
  */
 export function writeDouble(out: ByteWriter, value: number): void {
-  if (!Number.isInteger(value)) {
-    out.text(String(value))
-    return
-  }
-  if (Object.is(value, -0)) out.text('-0')
-  else if (Number.isSafeInteger(value)) writeInteger(out, value)
-  else out.text(String(value))
-  if (Math.abs(value) < 1e21) out.text('.0') // From 1e21 on, JavaScript writes an exponent.
+  writeBareDouble(out, value)
+  if (Number.isInteger(value) && Math.abs(value) < 1e21 && !Object.is(value, -0)) out.text('.0')
 }
 
 /**
- * Writes a finite double as a bare JSON number: integers as integers (a JavaScript client stores 1700000000000 as a
- * double, and readers with an integer field must be able to take it), exact to the last digit below 1e21.
+ * Writes a finite double as a bare JSON number that reads back as the same double: integers below 1e21 as integers, to
+ * the last digit (a JavaScript client stores 1700000000000 as a double, and a reader with an integer field must be able
+ * to take it), the rest with the fewest digits; `-0.0` keeps its sign.
  */
 export function writeBareDouble(out: ByteWriter, value: number): void {
   if (Object.is(value, -0)) out.text('-0.0')
   else if (Number.isSafeInteger(value)) writeInteger(out, value)
   else if (Number.isInteger(value) && Math.abs(value) < 1e21) out.text(BigInt(value).toString())
-  else out.text(String(value))
+  else out.text(String(value)) // From 1e21 on, JavaScript writes an exponent.
 }
 
 /** Name of a double that is not finite. */
