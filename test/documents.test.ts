@@ -47,7 +47,7 @@ describe('README.md', () => {
     const variables = codes.filter(code => code.startsWith('M2K_'))
     expect(codes.filter(code => !(code in remedies) && !variables.includes(code))).toEqual([])
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
-    const used = [...readme.matchAll(/npm (?:run )?(\w+)/g)].map(match => match[1]!)
+    const used = [...readme.matchAll(/npm (?:run (\w+)|(test|start))/g)].map(match => match[1] ?? match[2]!)
     expect(used.length).toBeGreaterThan(3)
     expect(used.filter(script => !(script in scripts))).toEqual([])
   })
