@@ -1,0 +1,115 @@
+import type { Schema } from './json-schema.ts'
+import { durationPattern, sizePattern } from './units.ts'
+
+const duration = {
+  type: 'string',
+  pattern: durationPattern,
+  'x-expected': 'a duration with its unit, such as 250ms, 10s, 5m or 1h',
+  'x-unit': 'duration',
+} as const
+
+const path = { type: 'string', minLength: 1 } as const
+
+const tlsSchema = {
+  type: ['boolean', 'object'],
+  description: '`true` for TLS with the public authorities, or its details.',
+  additionalProperties: false,
+  properties: {
+    ca: { ...path, description: 'Path of the certificate authorities, PEM.' },
+    cert: { ...path, description: 'Path of the client certificate, PEM; with `key`.' },
+    key: { ...path, description: "Path of the client certificate's key, PEM; with `cert`." },
+    rejectUnauthorized: {
+      type: 'boolean',
+      description: 'false accepts any certificate: for tests alone.',
+      default: true,
+    },
+  },
+} as const satisfies Schema
+
+const saslSchema = {
+  type: 'object',
+  description: 'Authentication at Kafka.',
+  additionalProperties: false,
+  required: ['mechanism', 'username', 'password'],
+  properties: {
+    mechanism: {
+      type: 'string',
+      description: "Kafka's SASL mechanism.",
+      enum: ['plain', 'scram-sha-256', 'scram-sha-512'],
+    },
+    username: { type: 'string', description: 'The Kafka user.', minLength: 1 },
+    password: { type: 'string', description: 'Its password.', minLength: 1, 'x-secret': true },
+  },
+} as const satisfies Schema
+
+const producerSchema = {
+  type: 'object',
+  description: 'How records are sent.',
+  additionalProperties: false,
+  default: {},
+  properties: {
+    compression: {
+      type: 'string',
+      description: 'Compression of record batches.',
+      enum: ['none', 'gzip'],
+      default: 'none',
+    },
+    linger: {
+      ...duration,
+      description: 'How long a batch that is not full waits for more records.',
+      'x-range': ['0ms', '10s'],
+      default: '5ms',
+    },
+    batchBytes: {
+      type: 'string',
+      description: 'Size of a batch at which it is sent.',
+      pattern: sizePattern,
+      'x-expected': 'a size with its unit, such as 512KiB, 1MiB or 1MB',
+      'x-unit': 'size',
+      'x-range': ['1KiB', '64MiB'],
+      default: '512KiB',
+    },
+    requestTimeout: {
+      ...duration,
+      description: 'How long an answer of a broker is waited for.',
+      'x-range': ['1s', '10m'],
+      default: '30s',
+    },
+  },
+} as const satisfies Schema
+
+export const sinkSchema = {
+  type: 'object',
+  description: 'Where the records go.',
+  additionalProperties: false,
+  default: {},
+  properties: {
+    type: {
+      type: 'string',
+      description: '`stdout` prints records as lines of JSON; it needs `checkpoint.store: file`.',
+      enum: ['kafka', 'stdout'],
+      default: 'kafka',
+    },
+    brokers: {
+      type: 'array',
+      description: 'Addresses `host:port` to begin with; an entry may hold several, separated by commas.',
+      maxItems: 100,
+      items: {
+        type: 'string',
+        pattern: '^\\s*[^\\s,/]+:\\d+\\s*(,\\s*[^\\s,/]+:\\d+\\s*)*$',
+        'x-expected': 'host:port, such as localhost:9092',
+      },
+      default: [],
+    },
+    clientId: {
+      type: 'string',
+      description: 'Name of this client in the logs and quotas of Kafka.',
+      minLength: 1,
+      maxLength: 249,
+      'x-default': '`mongo2kafka.NAME`',
+    },
+    tls: tlsSchema,
+    sasl: saslSchema,
+    producer: producerSchema,
+  },
+} as const satisfies Schema
