@@ -19,11 +19,12 @@ import { int32At, valueEnd } from './walk.ts'
 import type { ByteWriter } from './writer.ts'
 
 /** What a bare key was made of. Texts of one class are different for different values; those of two may be the same. */
-export type BareKeyClass = 'string' | 'number' | 'ObjectId' | 'date' | 'UUID' | 'binary' | 'boolean'
+export type BareKeyClass = 'string' | 'number' | 'Decimal128' | 'ObjectId' | 'date' | 'UUID' | 'binary' | 'boolean'
 
 /**
  * Writes a value as bare text (key format `string`) and returns its class: strings and symbols their own bytes,
- * damaged ones too; numbers by exact value, as in extended-json keys but without wrappers; ObjectIds hex; dates
+ * damaged ones too; numbers by exact value, as in extended-json keys but without wrappers (so the double 0.1 and the
+ * Decimal128 0.1, which differ, look alike: int32, int64 and double are one class, Decimal128 is another); ObjectIds hex; dates
  * ISO 8601; UUIDs their text; other binary its subtype and base64 (`00:AQID`); booleans `true` and `false`. Other types
  * have no bare text: undefined is returned and nothing written. Throws a RangeError for malformed BSON.
  */
@@ -46,7 +47,7 @@ export function writeBareKey(
     case DOUBLE:
     case DECIMAL128:
       out.text(readExactNumber(type, bytes, start).text)
-      return 'number'
+      return type === DECIMAL128 ? 'Decimal128' : 'number'
     case OBJECT_ID:
       writeHex(out, bytes, start, end)
       return 'ObjectId'
