@@ -1,0 +1,117 @@
+import { expect, test } from 'vitest'
+import { murmur2, toPositive } from '../../src/bson/murmur2.ts'
+import type { EncodeOptions } from '../../src/encode/encode.ts'
+import { createEncoder } from '../../src/encode/encoder.ts'
+import { positionBytes } from '../../src/encode/headers.ts'
+import { PoisonEvent } from '../../src/errors.ts'
+import { type Labels, silentMeter } from '../../src/meter.ts'
+import { type EventParts, eventOf, optionsOf } from './events.ts'
+
+const documentKey = { _id: 7 }
+const document = { format: 'json', shape: 'document' } as const
+
+function encode(options: Partial<EncodeOptions>, parts: EventParts) {
+  return createEncoder(optionsOf(options), silentMeter).encode(eventOf(parts))
+}
+
+const values = (options: Partial<EncodeOptions>, parts: EventParts) =>
+  encode(options, parts).map(({ value }) => value?.toString() ?? null)
+
+test('a change becomes one record with key, hash, value, headers and time', () => {
+  const event = eventOf({ operation: 'insert', documentKey, after: { _id: 7 } })
+  const [record, ...more] = createEncoder(optionsOf({ value: document }), silentMeter).encode(event)
+  expect(more).toEqual([])
+  expect(record).toMatchObject({
+    key: Buffer.from('7'),
+    keyHash: toPositive(murmur2(Buffer.from('7'))),
+    value: Buffer.from('{"_id":7}'),
+    headers: { 'm2k.op': 'c', 'm2k.position': positionBytes(1, event.position, 0) },
+    timestampMs: 1_700_000_000_123,
+  })
+})
+
+test('a delete is followed by a tombstone, a later position of the same event', () => {
+  const event = eventOf({ operation: 'delete', documentKey, before: { _id: 7, a: 1 } })
+  const records = createEncoder(optionsOf(), silentMeter).encode(event)
+  expect(records.map(({ value }) => value?.toString() ?? null)).toEqual([
+    '{"operationType":"delete","fullDocumentBeforeChange":{"_id":7,"a":1}}',
+    null,
+  ])
+  expect(records.map(({ headers }) => headers['m2k.position'])).toEqual([
+    positionBytes(1, event.position, 0),
+    positionBytes(1, event.position, 1),
+  ])
+  expect(values({ tombstones: false }, { operation: 'delete', documentKey })).toHaveLength(1)
+})
+
+test('in shape document a delete becomes a tombstone whatever `tombstones` says', () => {
+  for (const tombstones of [true, false]) {
+    expect(values({ value: document, tombstones }, { operation: 'delete', documentKey })).toEqual([null])
+  }
+})
+
+test('in shape document a missing document and events without one give nothing', () => {
+  expect(values({ value: document }, { operation: 'update', documentKey, label: 'missing' })).toEqual([])
+  expect(values({ value: document }, { operation: 'drop' })).toEqual([])
+  expect(values({}, { operation: 'drop' })).toEqual(['{"operationType":"drop"}'])
+})
+
+test('without headers the same goes into the value, of tombstones nowhere', () => {
+  const records = encode({ headers: false }, { operation: 'delete', documentKey })
+  expect(records.map(({ headers }) => headers)).toEqual([{}, {}])
+  expect(JSON.parse(records[0]!.value!.toString()).m2k).toMatchObject({ op: 'd', source: 'shop/orders/0' })
+  expect(records[1]!.value).toBeNull()
+  const [text] = values({ headers: false, value: document }, { operation: 'insert', documentKey, after: { a: 1 } })
+  expect(JSON.parse(text!)).toMatchObject({ a: 1, m2k: { op: 'c', doc: 'exact' } })
+})
+
+test('records own their bytes', () => {
+  const encoder = createEncoder(optionsOf({ value: document }), silentMeter)
+  const [first] = encoder.encode(eventOf({ operation: 'insert', documentKey: { _id: 'first' }, after: { a: 'first' } }))
+  encoder.encode(eventOf({ operation: 'insert', documentKey: { _id: 'other' }, after: { a: 'other' } }))
+  expect([first!.key.toString(), first!.value!.toString()]).toEqual(['"first"', '{"a":"first"}'])
+})
+
+test.each(['json', 'extended-json', 'canonical-json'] as const)('writes values in format %s', format => {
+  const text = { json: '{"n":1}', 'extended-json': '{"n":1}', 'canonical-json': '{"n":{"$numberInt":"1"}}' }[format]
+  expect(values({ value: { format, shape: 'document' } }, { operation: 'read', documentKey, after: { n: 1 } })).toEqual(
+    [text],
+  )
+})
+
+test('what cannot be encoded is a poison event that names collection and position and quotes no contents', () => {
+  const event = eventOf({ operation: 'insert', documentKey, after: { secret: 'text' } })
+  event.after!.bytes[event.after!.start + 4] = 0x20
+  const failure = (() => {
+    try {
+      return createEncoder(optionsOf({ value: document }), silentMeter).encode(event)
+    } catch (error) {
+      return error
+    }
+  })()
+  expect(failure).toBeInstanceOf(PoisonEvent)
+  const { code, message } = failure as PoisonEvent
+  expect(code).toBe('EVENT_UNENCODABLE')
+  expect(message).toMatch(/^insert of shop\.orders at 2023-11-14T22:13:20\.000Z .*unknown type 0x20$/)
+  expect(message).not.toContain('secret')
+})
+
+test('a key field that is nowhere is a poison event', () => {
+  const key = { fields: ['owner'], format: 'extended-json' } as const
+  expect(() => encode({ key }, { operation: 'delete', documentKey })).toThrow(PoisonEvent)
+})
+
+test('counts malformed strings of values by pipeline', () => {
+  const counts: [string, Labels, number | undefined][] = []
+  const meter = {
+    ...silentMeter,
+    count: (name: string, labels: Labels, by?: number) => counts.push([name, labels, by]),
+  }
+  const event = eventOf({ operation: 'insert', documentKey, after: { a: 'xx', b: 'fine' } })
+  const { bytes, start } = event.after!
+  bytes[start + 11] = 0xff
+  const encoder = createEncoder(optionsOf({ value: document }), meter)
+  expect(encoder.encode(event)[0]!.value!.toString()).toBe('{"a":"\ufffdx","b":"fine"}')
+  encoder.encode(eventOf({ operation: 'insert', documentKey, after: { a: 'fine' } }))
+  expect(counts).toEqual([['malformed_strings_total', { pipeline: 'orders' }, 1]])
+})

@@ -1,0 +1,75 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { headersOf, metadataMember, operationCode, positionBytes } from '../../src/encode/headers.ts'
+import { Position } from '../../src/position.ts'
+import { eventOf, positionAt } from './events.ts'
+
+const origin = { source: 'shop/orders/0', generation: 2 }
+
+test.each([
+  ['insert', 'c'],
+  ['update', 'u'],
+  ['replace', 'u'],
+  ['delete', 'd'],
+  ['read', 'r'],
+  ['drop', 'drop'],
+  ['constructor', 'constructor'],
+])('m2k.op of %s is %s', (operation, code) => expect(operationCode(operation)).toBe(code))
+
+test('writes the five headers', () => {
+  const event = eventOf({ operation: 'update', label: 'later' })
+  expect(headersOf(event, origin, 1)).toEqual({
+    'm2k.op': 'u',
+    'm2k.source': 'shop/orders/0',
+    'm2k.position': positionBytes(2, event.position, 1),
+    'm2k.ts': '1700000000123',
+    'm2k.doc': 'later',
+  })
+})
+
+test('writes the same as a member of the value', () => {
+  const event = eventOf({ operation: 'insert' })
+  const { m2k } = JSON.parse(`{${metadataMember(event, origin)}}`)
+  expect(m2k).toEqual({
+    op: 'c',
+    source: 'shop/orders/0',
+    position: positionBytes(2, event.position, 0).toString('hex'),
+    ts: 1_700_000_000_123,
+    doc: 'exact',
+  })
+})
+
+/** Positions of which many are prefixes of others, with bytes that could be taken for the end or the record number. */
+const positions = fc.oneof(
+  fc
+    .tuple(
+      fc.nat({ max: 2 }),
+      fc.array(fc.constantFrom('00', '01', '04', 'FE', 'FF'), { maxLength: 4 }).map(bytes => bytes.join('')),
+      fc.constantFrom('2C0100', '29'),
+    )
+    .map(([seconds, rest, type]) => positionAt(seconds, rest, type)),
+  fc.nat({ max: 2 }).map(seconds => Position.ofTime(BigInt(seconds) << 32n)),
+)
+const places = fc.record({
+  generation: fc.constantFrom(0, 1, 255, 256, 2 ** 32 - 1),
+  position: positions,
+  number: fc.constantFrom(0, 1, 4, 254),
+})
+
+test('m2k.position orders as bytes as generation, position and record number do', () => {
+  fc.assert(
+    fc.property(places, places, (a, b) => {
+      const order = a.generation - b.generation || a.position.compare(b.position) || a.number - b.number
+      const bytes = Buffer.compare(
+        positionBytes(a.generation, a.position, a.number),
+        positionBytes(b.generation, b.position, b.number),
+      )
+      expect(Math.sign(bytes)).toBe(Math.sign(order))
+    }),
+    { numRuns: 5000 },
+  )
+})
+
+test('refuses a record number that has no byte', () => {
+  expect(() => positionBytes(0, positionAt(1), 255)).toThrow(RangeError)
+})
