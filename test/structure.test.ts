@@ -190,7 +190,10 @@ describe('the checker finds', () => {
     ])
     const reached = [parse('sink/a.ts', `import { f } from './d.ts'\n${logic}`), parse('sink/d.ts', logic)]
     const own = [parse('test/sink/a.test.ts', "import { f } from '../../src/sink/a.ts'")]
-    expect(mirrorFaults(reached, own, { 'sink/d.ts': 'test/sink/a.test.ts' })).toEqual([])
-    expect(mirrorFaults(reached, own, { 'sink/': 'test/sink/a.test.ts' })).toEqual([])
+    expect(mirrorFaults(reached, own, {})).toEqual([])
+    const elsewhere = [parse('test/integration/a.test.ts', "import { f } from '../../src/sink/a.ts'")]
+    expect(mirrorFaults(reached, elsewhere, {})).toHaveLength(2)
+    const claims = { 'sink/a.ts': 'test/integration/a.test.ts', 'sink/d.ts': 'test/integration/a.test.ts' }
+    expect(mirrorFaults(reached, elsewhere, claims)).toEqual([])
   })
 })

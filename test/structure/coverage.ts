@@ -2,26 +2,30 @@ import { dirname, join } from 'node:path/posix'
 import { importsOf, type SourceFile } from './syntax.ts'
 
 /**
- * Files (or rooms, with a slash at the end) with logic but without a test of their own name, and the test that runs
- * them; it must at least import them, if by a detour. Keep it short and true.
+ * Files (or rooms, with a slash at the end) with logic that neither have a test of their own name nor are reached by a
+ * test of their own folder, and the test that runs them; it must at least import them, if by a detour. Keep it short
+ * and true.
  */
 export const coveredBy: Readonly<Record<string, string>> = {
-  'admin/answers.ts': 'test/admin/server.test.ts',
-  'admin/page.ts': 'test/admin/server.test.ts',
-  'observe/printable.ts': 'test/observe/logger.test.ts',
+  'log.ts': 'test/admin/server.test.ts',
+  'pipeline/': 'test/simulation/simulation.test.ts',
 }
 
 /** Tests of more than one file, which mirror none: files, or folders with a slash at the end. */
 export const crossCutting: readonly string[] = [
   'test/structure.test.ts',
   'test/documents.test.ts',
+  'test/services/guard.test.ts',
+  'test/source/failover.test.ts',
+  'test/source/resume.test.ts',
   'test/simulation/',
   'test/integration/',
 ]
 
 /**
- * What is wrong with the mirror of src in test, one line each. `files` have paths below src, `tests` (helpers
- * included) paths below the repository.
+ * What is wrong with the mirror of src in test, one line each. A file with logic has a test of its own name, or the
+ * tests of its folder import it, if by a detour, or `covered` says where it is tested. `files` have paths below src,
+ * `tests` (helpers included) paths below the repository.
  */
 export function mirrorFaults(
   files: readonly SourceFile[],
@@ -30,18 +34,20 @@ export function mirrorFaults(
 ): string[] {
   const named = tests.map(({ path }) => path).filter(path => path.endsWith('.test.ts'))
   const edges = importGraph(files, tests)
+  const reached = new Map(named.map(path => [path, reach(edges, path)]))
   const faults = files.filter(hasLogic).flatMap(({ path }) => {
-    if (named.includes(testOf(path))) return []
+    const neighbours = named.filter(test => path.includes('/') && dirname(test) === `test/${dirname(path)}`)
+    if (named.includes(testOf(path)) || neighbours.some(test => reached.get(test)?.has(`src/${path}`))) return []
     const claimed = covered[path] ?? covered[`${dirname(path)}/`]
     if (claimed === undefined) return [`src/${path} has logic and no test: write ${testOf(path)}`]
-    if (named.includes(claimed) && reaches(edges, claimed, `src/${path}`)) return []
+    if (reached.get(claimed)?.has(`src/${path}`)) return []
     return [`src/${path} is not reached by ${claimed}, which coveredBy names`]
   })
   const stale = Object.keys(covered).filter(place => !files.some(({ path }) => path.startsWith(place)))
   const orphans = named.filter(path => !isCrossCutting(path) && !files.some(file => testOf(file.path) === path))
   return [
     ...faults,
-    ...stale.map(place => `coveredBy names src/${place}, which is not there`),
+    ...stale.map(path => `coveredBy names src/${path}, which is not there`),
     ...orphans.map(path => `${path} mirrors no file of src: rename it after the file it tests`),
   ]
 }
@@ -61,6 +67,9 @@ function hasLogic(file: SourceFile): boolean {
   )
 }
 
+/** Some tests run the daemon as a process of its own. */
+const startsDaemon = /\bsrc\/main\.ts\b/
+
 function importGraph(files: readonly SourceFile[], tests: readonly SourceFile[]): Map<string, readonly string[]> {
   const placed = [
     ...files.map(file => ({ file, at: `src/${file.path}` })),
@@ -69,13 +78,14 @@ function importGraph(files: readonly SourceFile[], tests: readonly SourceFile[])
   return new Map(
     placed.map(({ file, at }) => {
       const local = importsOf(file).filter(({ from }) => from.startsWith('.'))
-      return [at, local.map(({ from }) => join(dirname(at), from))]
+      const started = at.startsWith('test/') && startsDaemon.test(file.text) ? ['src/main.ts'] : []
+      return [at, [...local.map(({ from }) => join(dirname(at), from)), ...started]]
     }),
   )
 }
 
-function reaches(edges: ReadonlyMap<string, readonly string[]>, from: string, to: string): boolean {
+function reach(edges: ReadonlyMap<string, readonly string[]>, from: string): ReadonlySet<string> {
   const seen = new Set([from])
   for (const path of seen) for (const next of edges.get(path) ?? []) seen.add(next) // Sets iterate over what is added.
-  return seen.has(to)
+  return seen
 }

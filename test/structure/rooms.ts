@@ -2,7 +2,9 @@
 
 /** Leaf files at the top of src: values and small interfaces. They import each other only. */
 export const words: ReadonlySet<string> = new Set(
-  'event position errors clock log meter retry secret record status redact'.split(' ').map(word => `${word}.ts`),
+  'event position errors clock deadline log meter retry secret record status redact'
+    .split(' ')
+    .map(word => `${word}.ts`),
 )
 
 /** What a room may import beside itself. `interfaces`: the files named as their stage, such as source/source.ts. */
