@@ -101,6 +101,12 @@ function fail({ monitor, log }: PipelineParts, fault: Fault): Fault {
   return fault
 }
 
+/** A time in the future would only wait for itself, without a word: it means now. */
+async function startOf({ startAt, source }: PipelineParts, signal: AbortSignal): Promise<Position> {
+  const now = await source.now(signal)
+  return startAt && startAt.compare(now) < 0 ? startAt : now
+}
+
 /** One run from the durable position: opens what it needs, streams, and closes it again. */
 async function attempt(parts: PipelineParts, stop: AbortSignal, machine: Machinery): Promise<void> {
   if (stop.aborted) return
@@ -113,7 +119,7 @@ async function attempt(parts: PipelineParts, stop: AbortSignal, machine: Machine
       pipeline: parts.name,
       cluster: parts.cluster,
       filterHash: parts.filterHash,
-      start: async signal => parts.startAt ?? (await source.now(signal)),
+      start: signal => startOf(parts, signal),
       saveIntervalMs: parts.saveIntervalMs,
       clock,
     },

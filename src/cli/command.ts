@@ -1,0 +1,29 @@
+import { exitCodes, type Io } from './io.ts'
+
+const usage = `Usage: mongo2kafka COMMAND
+
+  run -c FILE         the daemon: streams changes until it is stopped (SIGTERM, Ctrl-C)
+  validate -c FILE    checks the configuration file alone and shows every error
+  demo [--seconds N]  everything on one machine: a real MongoDB, a real Kafka, sample pipelines under load
+
+Exit: 0 done, 1 failed at run time, 64 bad usage, 78 bad configuration.
+`
+
+/** Runs the command that `argv` names, resolving to its exit code. Loads only what the command needs. */
+export async function command(argv: readonly string[], io: Io, stop: AbortSignal): Promise<number> {
+  const [name, ...rest] = argv
+  switch (name) {
+    case 'run':
+      return (await import('./run.ts')).run(rest, io, stop)
+    case 'validate':
+      return (await import('./validate.ts')).validate(rest, io)
+    case 'help':
+    case '--help':
+    case '-h':
+      io.stdout.write(usage)
+      return exitCodes.done
+    default:
+      io.stderr.write(`mongo2kafka: ${name === undefined ? 'no command' : `unknown command ${name}`}\n\n${usage}`)
+      return exitCodes.usage
+  }
+}

@@ -1,0 +1,14 @@
+import type { Clock } from '../clock.ts'
+import type { Config } from '../config/schema.ts'
+import type { Logger } from '../log.ts'
+import type { Meter } from '../meter.ts'
+import type { Io } from './io.ts'
+
+/** What every part of the daemon is given. */
+export interface Common {
+  readonly config: Config
+  readonly clock: Clock
+  readonly log: Logger
+  readonly meter: Meter
+  readonly io: Io
+}

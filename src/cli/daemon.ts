@@ -1,0 +1,105 @@
+import { startAdmin } from '../admin/server.ts'
+import type { CheckpointStore } from '../checkpoint/checkpoint.ts'
+import { systemClock } from '../clock.ts'
+import type { Config } from '../config/schema.ts'
+import { asFault, Fault } from '../errors.ts'
+import { createLogger } from '../observe/logger.ts'
+import { createMetrics } from '../observe/metrics.ts'
+import { Monitor } from '../pipeline/monitor.ts'
+import { runPipeline } from '../pipeline/run-pipeline.ts'
+import { waitFor } from '../pipeline/startup.ts'
+import { type Mongo, openMongo } from '../source/mongo.ts'
+import type { Common } from './common.ts'
+import { exitCodes, type Io } from './io.ts'
+import { pipelineParts } from './pipeline-parts.ts'
+import { openStore, openTarget, type Target } from './target.ts'
+import { version } from './version.ts'
+
+const reportEveryMs = 1_000
+const windowEveryMs = 10_000
+
+/** Composes the parts that `config` asks for and runs them. Resolves to the exit code. */
+export async function runDaemon(config: Config, io: Io, stop: AbortSignal): Promise<number> {
+  const secrets = [config.mongodb.uri, config.sink.sasl?.password, config.admin.token].filter(secret => !!secret)
+  const destination = config.sink.type === 'stdout' ? 'stderr' : 'stdout'
+  const log = createLogger({ level: config.log.level, destination, secrets })
+  const metrics = createMetrics({ version })
+  const common: Common = { config, clock: systemClock, log, meter: metrics.meter, io }
+  const monitors = config.pipelines.map(({ name }) => new Monitor(name, systemClock, metrics.meter))
+  const text = (): Promise<string> => {
+    for (const monitor of monitors) monitor.report()
+    return metrics.text()
+  }
+  try {
+    const { host, port } = config.admin
+    const statuses = () => monitors.map(monitor => monitor.status)
+    const shown = { contentType: metrics.contentType, text }
+    await using admin = await startAdmin({ host, port, statuses, metrics: shown, log, secrets }, stop)
+    log.info({ version, node: process.versions.node, name: config.name, admin: admin.address }, 'mongo2kafka starts')
+    return await runPipelines(common, monitors, stop)
+  } catch (error) {
+    if (stop.aborted && !(error instanceof Fault)) return exitCodes.done // Stopped before anything was read.
+    const fault = asFault(error)
+    log.error({ code: fault.code, remedy: fault.remedy, error: fault }, fault.message)
+    io.stderr.write(`mongo2kafka: ${fault.code}: ${fault.message}\n  Remedy: ${fault.remedy}\n`)
+    return exitCodes.failed
+  }
+}
+
+async function runPipelines(common: Common, monitors: readonly Monitor[], stop: AbortSignal): Promise<number> {
+  const { config, clock, log, meter } = common
+  const wait = { limitMs: config.startup.waitMs, backOff: { initialMs: 200, maxMs: 2_000 }, clock, log }
+  const open = <T>(what: string, opener: () => Promise<T>): Promise<T> => waitFor({ ...wait, what }, opener, stop)
+
+  const uri = config.mongodb.uri.reveal()
+  await using mongo = await open('MongoDB', () => openMongo({ uri, clock, log, meter }, stop))
+  await using target = await open('Kafka', () => openTarget(common, stop))
+  await using store = await open('the checkpoint store', () => openStore(common, stop))
+
+  const finished = new AbortController()
+  const reporting = report(common, mongo, monitors, finished.signal)
+  const faults = await Promise.all(startPipelines(common, { mongo, target, store }, monitors, stop))
+  finished.abort()
+  await reporting
+  const failed = config.pipelines.filter((_, index) => faults[index])
+  if (failed.length === 0) {
+    log.info({}, 'mongo2kafka stopped; everything that was read is acknowledged and saved')
+    return exitCodes.done
+  }
+  const names = failed.map(pipeline => pipeline.name)
+  log.error({ pipelines: names }, 'mongo2kafka stopped with failed pipelines; their errors are above')
+  return exitCodes.failed
+}
+
+interface Opened {
+  readonly mongo: Mongo
+  readonly target: Target
+  readonly store: CheckpointStore
+}
+
+function startPipelines(common: Common, opened: Opened, monitors: readonly Monitor[], stop: AbortSignal) {
+  return common.config.pipelines.map((pipeline, index) => {
+    const monitor = monitors[index]
+    if (!monitor) throw new RangeError(`no monitor for pipeline ${pipeline.name}`)
+    return runPipeline(pipelineParts(common, pipeline, { ...opened, monitor }), stop)
+  })
+}
+
+/** Keeps the gauges fresh: lag each second, the oplog window every ten. */
+async function report(common: Common, mongo: Mongo, monitors: readonly Monitor[], signal: AbortSignal): Promise<void> {
+  const { clock, log } = common
+  let windowDueMs = 0
+  while (!signal.aborted) {
+    if (clock.nowMs() >= windowDueMs) {
+      windowDueMs = clock.nowMs() + windowEveryMs
+      try {
+        const window = await mongo.window(signal)
+        for (const monitor of monitors) monitor.oplogWindow(window)
+      } catch (error) {
+        if (!signal.aborted) log.debug({ error }, 'the oplog window could not be read; trying again later')
+      }
+    }
+    for (const monitor of monitors) monitor.report()
+    await clock.sleep(reportEveryMs, signal).catch(() => undefined)
+  }
+}

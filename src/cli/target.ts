@@ -1,0 +1,85 @@
+import { readFileSync } from 'node:fs'
+import type { CheckpointStore } from '../checkpoint/checkpoint.ts'
+import { openFileCheckpoints } from '../checkpoint/file.ts'
+import { openKafkaCheckpoints } from '../checkpoint/kafka.ts'
+import type { Config, TlsConfig } from '../config/schema.ts'
+import { Configuration } from '../errors.ts'
+import { faultOf } from '../sink/kafka/classify.ts'
+import { createClient } from '../sink/kafka/client.ts'
+import { defaultProducerSettings, type KafkaSettings } from '../sink/kafka/settings.ts'
+import { createKafkaTarget } from '../sink/kafka/target.ts'
+import type { Sink } from '../sink/sink.ts'
+import { StdoutSink } from '../sink/stdout.ts'
+import type { Common } from './common.ts'
+
+/** Where all pipelines write: makes each of them a sink of its own. */
+export interface Target extends AsyncDisposable {
+  open(pipeline: string, signal: AbortSignal): Promise<Sink>
+}
+
+/** The target that the configuration names, reachable. Throws Retryable or Configuration. */
+export async function openTarget(common: Common, signal: AbortSignal): Promise<Target> {
+  const { config, clock, log, meter, io } = common
+  if (config.sink.type === 'stdout') {
+    return { open: async () => new StdoutSink(io.stdout), async [Symbol.asyncDispose]() {} }
+  }
+  const { compression, lingerMs, batchBytes, requestTimeoutMs } = config.sink.producer
+  const producer = {
+    ...defaultProducerSettings,
+    ...{ compression, lingerMs, batchBytes, deliveryTimeoutMs: requestTimeoutMs },
+    // The window comes first; this is the sink's own guard behind it.
+    queueLimitBytes: Math.max(defaultProducerSettings.queueLimitBytes, 2 * config.limits.inFlightBytes),
+  }
+  const target = createKafkaTarget({ settings: kafkaSettings(config), producer, clock, log, meter })
+  try {
+    await target.check(signal)
+    return target
+  } catch (error) {
+    await target[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+/** The checkpoint store that the configuration names. Throws Retryable or Configuration. */
+export async function openStore(common: Common, signal: AbortSignal): Promise<CheckpointStore> {
+  const { config, clock, log } = common
+  const { store, path, topic, replication } = config.checkpoint
+  if (store === 'file') {
+    if (path === undefined) throw new Configuration('CONFIG_INVALID', 'checkpoint.store file needs checkpoint.path')
+    return openFileCheckpoints({ directory: path })
+  }
+  const settings = kafkaSettings(config)
+  return openKafkaCheckpoints(
+    {
+      deployment: config.name,
+      topic,
+      replication,
+      clock,
+      connect: patience => createClient({ settings, log, clock, patience }),
+      faultOf,
+    },
+    signal,
+  )
+}
+
+function kafkaSettings(config: Config): KafkaSettings {
+  const { brokers, clientId, tls, sasl } = config.sink
+  return { brokers, clientId, sasl, tls: tls && tlsOptions(tls) }
+}
+
+function tlsOptions({ ca, cert, key, rejectUnauthorized }: TlsConfig): KafkaSettings['tls'] {
+  return {
+    rejectUnauthorized,
+    ...(ca !== undefined && { ca: pem(ca) }),
+    ...(cert !== undefined && { cert: pem(cert) }),
+    ...(key !== undefined && { key: pem(key) }),
+  }
+}
+
+function pem(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (cause) {
+    throw new Configuration('CONFIG_INVALID', `sink.tls: cannot read ${path}`, { cause })
+  }
+}
