@@ -1,6 +1,6 @@
 import { globSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { coveredBy, mirrorFaults } from './structure/coverage.ts'
+import { coveredBy, crossCutting, mirrorFaults } from './structure/coverage.ts'
 import { cycles } from './structure/cycles.ts'
 import { mayImport } from './structure/rooms.ts'
 import { violations } from './structure/rules.ts'
@@ -31,7 +31,7 @@ describe('src is in order', () => {
 
   test('test mirrors src', () => {
     const tests = list('test/**/*.ts').map(path => parse(path, readFileSync(root + path, 'utf8')))
-    expect(mirrorFaults(files, tests, coveredBy)).toEqual([])
+    expect(mirrorFaults(files, tests, coveredBy, crossCutting)).toEqual([])
   })
 
   test('nothing is left to be done later in the tests', () => {
@@ -175,13 +175,18 @@ describe('the checker finds', () => {
 
   test('logic without a test, tests of nothing, and coverage that is only claimed', () => {
     const logic = 'export const f = () => 1'
+    const faultsOf = (files: SourceFile[], its: SourceFile[], covered: Record<string, string>) =>
+      mirrorFaults(files, its, covered, ['test/integration/', 'test/gone.test.ts']).filter(fault => !/gone/.test(fault))
+    expect(mirrorFaults([], [], {}, ['test/gone.test.ts'])).toEqual([
+      'crossCutting names test/gone.test.ts, which is not there',
+    ])
     const sources = [parse('sink/a.ts', logic), parse('sink/b.ts', 'export type B = 1'), parse('sink/d.ts', logic)]
     const tests = [
       parse('test/sink/c.test.ts', "import { b } from '../../src/sink/b.ts'"),
       parse('test/integration/x.test.ts', ''),
     ]
     expect(
-      mirrorFaults(sources, tests, { 'sink/d.ts': 'test/sink/c.test.ts', 'sink/e.ts': 'test/sink/c.test.ts' }),
+      faultsOf(sources, tests, { 'sink/d.ts': 'test/sink/c.test.ts', 'sink/e.ts': 'test/sink/c.test.ts' }),
     ).toEqual([
       'src/sink/a.ts has logic and no test: write test/sink/a.test.ts',
       'src/sink/d.ts is not reached by test/sink/c.test.ts, which coveredBy names',
@@ -190,10 +195,10 @@ describe('the checker finds', () => {
     ])
     const reached = [parse('sink/a.ts', `import { f } from './d.ts'\n${logic}`), parse('sink/d.ts', logic)]
     const own = [parse('test/sink/a.test.ts', "import { f } from '../../src/sink/a.ts'")]
-    expect(mirrorFaults(reached, own, {})).toEqual([])
+    expect(faultsOf(reached, own, {})).toEqual([])
     const elsewhere = [parse('test/integration/a.test.ts', "import { f } from '../../src/sink/a.ts'")]
-    expect(mirrorFaults(reached, elsewhere, {})).toHaveLength(2)
+    expect(faultsOf(reached, elsewhere, {})).toHaveLength(2)
     const claims = { 'sink/a.ts': 'test/integration/a.test.ts', 'sink/d.ts': 'test/integration/a.test.ts' }
-    expect(mirrorFaults(reached, elsewhere, claims)).toEqual([])
+    expect(faultsOf(reached, elsewhere, claims)).toEqual([])
   })
 })

@@ -8,6 +8,7 @@ import { importsOf, type SourceFile } from './syntax.ts'
  */
 export const coveredBy: Readonly<Record<string, string>> = {
   'log.ts': 'test/admin/server.test.ts',
+  'meter.ts': 'test/encode/encoder.test.ts',
   'pipeline/': 'test/simulation/simulation.test.ts',
 }
 
@@ -15,8 +16,8 @@ export const coveredBy: Readonly<Record<string, string>> = {
 export const crossCutting: readonly string[] = [
   'test/structure.test.ts',
   'test/documents.test.ts',
-  'test/services/guard.test.ts',
   'test/source/failover.test.ts',
+  'test/source/faults.test.ts',
   'test/source/resume.test.ts',
   'test/simulation/',
   'test/integration/',
@@ -24,13 +25,14 @@ export const crossCutting: readonly string[] = [
 
 /**
  * What is wrong with the mirror of src in test, one line each. A file with logic has a test of its own name, or the
- * tests of its folder import it, if by a detour, or `covered` says where it is tested. `files` have paths below src,
+ * tests of its folder import it, if by a detour, or `covered` says where it is tested; a test mirrors a file of src or is `mirrorless`. `files` have paths below src,
  * `tests` (helpers included) paths below the repository.
  */
 export function mirrorFaults(
   files: readonly SourceFile[],
   tests: readonly SourceFile[],
   covered: Readonly<Record<string, string>>,
+  mirrorless: readonly string[],
 ): string[] {
   const named = tests.map(({ path }) => path).filter(path => path.endsWith('.test.ts'))
   const edges = importGraph(files, tests)
@@ -44,16 +46,20 @@ export function mirrorFaults(
     return [`src/${path} is not reached by ${claimed}, which coveredBy names`]
   })
   const stale = Object.keys(covered).filter(place => !files.some(({ path }) => path.startsWith(place)))
-  const orphans = named.filter(path => !isCrossCutting(path) && !files.some(file => testOf(file.path) === path))
+  const gone = mirrorless.filter(known => known.endsWith('.ts') && !named.includes(known))
+  const orphans = named.filter(
+    path => !isCrossCutting(path, mirrorless) && !files.some(file => testOf(file.path) === path),
+  )
   return [
     ...faults,
     ...stale.map(path => `coveredBy names src/${path}, which is not there`),
+    ...gone.map(path => `crossCutting names ${path}, which is not there`),
     ...orphans.map(path => `${path} mirrors no file of src: rename it after the file it tests`),
   ]
 }
 
-function isCrossCutting(path: string): boolean {
-  return crossCutting.some(known => (known.endsWith('/') ? path.startsWith(known) : path === known))
+function isCrossCutting(path: string, mirrorless: readonly string[]): boolean {
+  return mirrorless.some(known => (known.endsWith('/') ? path.startsWith(known) : path === known))
 }
 
 function testOf(path: string): string {
