@@ -3,6 +3,7 @@ import { open, readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { systemClock } from '../clock.ts'
 import { Configuration } from '../errors.ts'
+import type { Environment } from './services.ts'
 import type { Workspace } from './workspace.ts'
 
 const runFile = promisify(execFile)
@@ -16,6 +17,8 @@ export interface Command {
   readonly args: readonly string[]
   /** Output is appended here. */
   readonly logFile: string
+  /** Default: this process's own. */
+  readonly env?: Environment
 }
 
 /** A server process of ours, known by its id, guarded by its workspace. */
@@ -43,6 +46,7 @@ export class ServerProcess {
     // Its own session, so that Ctrl-C in a terminal reaches us alone, and we end things in order.
     const child = spawn(command.program, command.args, {
       cwd: workspace.dir,
+      ...(command.env && { env: { ...command.env } }),
       detached: true,
       stdio: ['ignore', log.fd, log.fd],
     })
@@ -56,6 +60,11 @@ export class ServerProcess {
     workspace.adopt(child.pid)
     child.unref()
     return new ServerProcess(child, child.pid, workspace)
+  }
+
+  /** Its exit code; null while it runs, or where a signal ended it. */
+  get exitCode(): number | null {
+    return this.#child.exitCode
   }
 
   get running(): boolean {
@@ -106,7 +115,8 @@ export async function whenReady<T>(
   throw new Configuration('SERVICE_FAILED', `${what} ${how}. The end of its log:\n${await logTail(logFile)}`)
 }
 
-async function logTail(logFile: string): Promise<string> {
+/** The last lines of a log; empty where there is none. */
+export async function logTail(logFile: string): Promise<string> {
   const text = await readFile(logFile, 'utf8').catch(() => '')
   return text.slice(-logTailBytes)
 }
