@@ -17,6 +17,8 @@ export async function command(argv: readonly string[], io: Io, stop: AbortSignal
       return (await import('./run.ts')).run(rest, io, stop)
     case 'validate':
       return (await import('./validate.ts')).validate(rest, io)
+    case 'demo':
+      return (await import('./demo.ts')).demo(rest, io, stop)
     case 'help':
     case '--help':
     case '-h':
