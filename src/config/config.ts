@@ -91,6 +91,10 @@ function problemOf(finding: Finding, file: string, yaml: YamlText, { origins }: 
 /** By line and column, what is not from the file last; the same finding through several pipelines once. */
 function inOrder(problems: readonly Problem[]): Problem[] {
   const unique = new Map(problems.map(problem => [JSON.stringify(problem), problem]))
-  const line = (problem: Problem) => problem.line ?? Number.MAX_SAFE_INTEGER
-  return [...unique.values()].sort((a, b) => line(a) - line(b) || (a.column ?? 0) - (b.column ?? 0))
+  return [...unique.values()].sort(
+    (a, b) =>
+      (a.line ?? Number.MAX_SAFE_INTEGER) - (b.line ?? Number.MAX_SAFE_INTEGER) ||
+      (a.column ?? 0) - (b.column ?? 0) ||
+      Buffer.compare(Buffer.from(a.origin), Buffer.from(b.origin)),
+  )
 }

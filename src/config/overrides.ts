@@ -9,7 +9,7 @@ import { didYouMean } from './suggest.ts'
 import { getOwn, isTree, setOwn, type Tree } from './tree.ts'
 
 /** One setting that can be given from outside the file. */
-interface Setting {
+export interface Setting {
   readonly pointer: string
   readonly variable: string
   /** As `--set` names it: `sink.brokers`, `pipelines.orders.topic`. */
@@ -36,7 +36,7 @@ convict.addFormat({
   validate() {}, // ajv validates, with positions.
   coerce(text: string): unknown {
     try {
-      return parse(text)
+      return parse(text, { logLevel: 'error' })
     } catch {
       return text // No YAML: ajv says what was expected.
     }
@@ -64,7 +64,7 @@ export function override(
     const message = `sets nothing: no setting has this name${didYouMean(name, [...variables])}; unset it`
     errors.push({ origin: `environment variable ${name}`, path: '', message })
   }
-  const given = new Map<string, { text: string; origin: string }>()
+  const given = new Map<string, { readonly text: string; readonly origin: string }>()
   for (const { pointer, variable } of settings) {
     const text = env[variable]
     if (text !== undefined) given.set(pointer, { text, origin: `environment variable ${variable}` })
@@ -87,15 +87,15 @@ export function override(
 }
 
 function applied(file: Tree, settings: readonly Setting[], given: ReadonlyMap<string, { text: string }>): Tree {
-  const keys: Record<string, { format: string; default: undefined; env: string }> = {}
+  const keys: Record<string, convict.SchemaObj<unknown>> = {}
   const env: Record<string, string> = {}
   for (const { pointer, schema } of settings) {
     const format = schema.type === 'string' ? '*' : 'm2k-yaml'
-    keys[pointer] = { format, default: undefined, env: pointer } as never
+    keys[pointer] = { format, default: undefined, env: pointer }
     const text = given.get(pointer)?.text
     if (text !== undefined) env[pointer] = text
   }
-  const values = convict<Record<string, unknown>>(keys as never, { env, args: [] })
+  const values = convict<Record<string, unknown>>(keys, { env, args: [] })
   for (const { pointer } of settings) {
     const value = valueAt(file, fromPointer(pointer))
     // Only text needs coercion; convict's copy of a filter would lose a field named __proto__.
@@ -148,17 +148,22 @@ function valueAt(root: unknown, steps: readonly string[]): unknown {
   return steps.reduce<unknown>((value, step) => getOwn(value, step), root)
 }
 
-/** Sets a value deep in the tree; what stands in the way and is no object, such as `tls: true`, becomes one. */
+/**
+ * Sets a value deep in the tree. A switch such as `tls: true` gives way to its details; anything else that is no
+ * object stays as it is, for the schema to complain about.
+ */
 function setAt(root: Tree, steps: readonly string[], value: unknown): void {
   let parent: unknown = root
-  for (const [index, step] of steps.slice(0, -1).entries()) {
-    let child = getOwn(parent, step)
-    if (!isTree(child) && !Array.isArray(child)) {
-      child = {}
-      setOwn(parent as Tree, step, child)
+  for (const step of steps.slice(0, -1)) {
+    const child = getOwn(parent, step)
+    if (child !== undefined && typeof child !== 'boolean') {
+      parent = child
+      continue
     }
-    parent = child
-    if (index > 10) break
+    if (!isTree(parent)) return
+    const created: Tree = {}
+    setOwn(parent, step, created)
+    parent = created
   }
-  setOwn(parent as Tree, steps.at(-1)!, value)
+  if (isTree(parent)) setOwn(parent, steps.at(-1)!, value)
 }

@@ -30,7 +30,7 @@ export function readYaml(text: string, filter: ScalarFilter): YamlText {
   const document = parseDocument(tooLong ? '' : text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true })
   const reader = new Reader(document, lines, filter)
   if (tooLong) reader.fail(0, [], `the file is longer than ${maxCharacters} characters`)
-  for (const error of document.errors) {
+  for (const error of [...document.errors, ...document.warnings]) {
     // A duplicate key is found again, with its path, on the way through the tree.
     if (error.code !== 'DUPLICATE_KEY') reader.fail(error.pos[0], [], error.message)
   }
