@@ -51,7 +51,7 @@ export const remedies = {
   CHECKPOINT_NEWER: 'The checkpoint was written by a newer release: run that release or a later one.',
   CHECKPOINT_UNAVAILABLE: 'None needed: it is tried again. If it persists, check the checkpoint store.',
   CHECKPOINT_TOPIC:
-    'The checkpoint topic must be compacted only: set cleanup.policy=compact on it, or remove it before the first start.',
+    'Give the checkpoint topic the named settings (kafka-configs.sh --alter --entity-type topics --add-config), or remove it before the first start.',
   DRAIN_TIMEOUT:
     'None needed: what was not acknowledged is replayed at the next start. Raise shutdown.drain if this is frequent.',
   ADMIN_UNAVAILABLE:

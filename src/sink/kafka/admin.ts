@@ -1,9 +1,9 @@
 import type { Admin } from 'kafkajs'
 import type { Clock } from '../../clock.ts'
+import { withDeadline } from '../../deadline.ts'
 import { Retryable } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
 import { type Client, createClient } from './client.ts'
-import { withDeadline } from './deadline.ts'
 import type { KafkaSettings } from './settings.ts'
 
 const sessionLimitMs = 45_000

@@ -1,11 +1,11 @@
 import { CompressionTypes, type ICustomPartitioner, type Message, type Producer, type RecordMetadata } from 'kafkajs'
 import type { Clock } from '../../clock.ts'
+import { withDeadline } from '../../deadline.ts'
 import { Retryable } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
 import type { OutRecord } from '../../record.ts'
 import type { Carrier } from './carrier.ts'
 import { ackTimeoutMs, type Client, createClient } from './client.ts'
-import { withDeadline } from './deadline.ts'
 import type { KafkaSettings, ProducerSettings } from './settings.ts'
 
 const connectLimitMs = 30_000

@@ -1,4 +1,4 @@
-import type { Clock } from '../../clock.ts'
+import type { Clock } from './clock.ts'
 
 export interface Deadline {
   readonly limitMs: number
@@ -12,7 +12,7 @@ export interface Deadline {
 
 /**
  * Waits for `work` until the deadline or the signal, whichever is first, and rejects with their error or its own.
- * kafkajs takes no signal: what is not waited for any longer must be ended by `onEnd`.
+ * For clients that take no signal: what is not waited for any longer must be ended by `onEnd`.
  */
 export async function withDeadline<T>(work: Promise<T>, deadline: Deadline): Promise<T> {
   const { limitMs, late, clock, signal, onEnd } = deadline

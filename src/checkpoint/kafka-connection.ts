@@ -1,0 +1,43 @@
+import type { Kafka } from 'kafkajs'
+import type { Clock } from '../clock.ts'
+import { withDeadline } from '../deadline.ts'
+import { type Fault, Retryable } from '../errors.ts'
+
+/** kafkajs's client and the end of all its connections, as the sink makes them. */
+export interface KafkaConnection {
+  readonly kafka: Kafka
+  /** Ends every connection and retry at once and for good. */
+  cut(reason: string): void
+}
+
+/** What the Kafka store needs of the composition root: rooms do not import each other. */
+export interface KafkaAccess {
+  /** `for-ever`: retries until it is cut; `once`: for questions. */
+  connect(patience: 'for-ever' | 'once'): KafkaConnection
+  /** Names what to do about an error of kafkajs; SINK_UNAVAILABLE where it is worth another try. */
+  faultOf(error: unknown, action: string): Fault
+  readonly clock: Clock
+}
+
+/** The store's fault for an error: where trying again helps, it is the checkpoint that is unavailable. */
+export function checkpointFault(access: KafkaAccess, error: unknown, action: string): Fault {
+  const fault = access.faultOf(error, action)
+  if (fault.code !== 'SINK_UNAVAILABLE') return fault
+  return new Retryable('CHECKPOINT_UNAVAILABLE', fault.message, { cause: error })
+}
+
+/** Runs `work` for at most `limitMs`; the connection is cut when that or `signal` ends it. */
+export async function within<T>(
+  work: Promise<T>,
+  limitMs: number,
+  action: string,
+  { access, connection, signal }: { access: KafkaAccess; connection: KafkaConnection; signal?: AbortSignal },
+): Promise<T> {
+  return await withDeadline(work, {
+    limitMs,
+    late: () => new Retryable('CHECKPOINT_UNAVAILABLE', `Kafka: ${action}: no answer within ${limitMs / 1000} s`),
+    clock: access.clock,
+    signal,
+    onEnd: () => connection.cut(`gave up: ${action}`),
+  })
+}

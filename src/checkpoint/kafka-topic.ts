@@ -1,0 +1,77 @@
+import type { Admin } from 'kafkajs'
+import { Configuration } from '../errors.ts'
+
+export interface CheckpointTopic {
+  readonly topic: string
+  /** One partition per slot. */
+  readonly slots: number
+  /** undefined: the broker's default. */
+  readonly replication: number | undefined
+}
+
+/** ConfigResourceTypes.TOPIC, which kafkajs does not export to ES modules. */
+const topicResource = 2
+const unknownTopic = 3
+const createTimeoutMs = 10_000
+
+/** With Kafka's defaults a start would read gigabytes of old positions: segments are kept small and cleaned soon. */
+const settings: Readonly<Record<string, string>> = {
+  'cleanup.policy': 'compact',
+  'segment.bytes': String(16 << 20),
+  'segment.ms': '600000',
+  'min.cleanable.dirty.ratio': '0.01',
+  'max.compaction.lag.ms': '600000',
+  'delete.retention.ms': '600000',
+}
+
+/**
+ * Creates the topic where it is missing and verifies it at each start: with another cleanup policy Kafka would delete
+ * checkpoints. Throws Configuration CHECKPOINT_TOPIC, which names what to set, or kafkajs's errors.
+ */
+export async function ensureCheckpointTopic(admin: Admin, wanted: CheckpointTopic): Promise<void> {
+  const { topic, slots, replication } = wanted
+  if (!(await exists(admin, topic))) {
+    const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }))
+    const config = { topic, numPartitions: slots, replicationFactor: replication ?? -1, configEntries }
+    await admin.createTopics({ topics: [config], timeout: createTimeoutMs, waitForLeaders: true })
+  }
+  const offsets = await admin.fetchTopicOffsets(topic) // Waits for the leaders of a new topic.
+  if (offsets.length !== slots) {
+    throw new Configuration('CHECKPOINT_TOPIC', `topic ${topic} has ${offsets.length} partitions and needs ${slots}`)
+  }
+  const wrong = await differences(admin, topic)
+  if (wrong.length > 0) {
+    const changes = wrong.map(({ name, is }) => `${name}=${settings[name]} (is ${is})`).join(', ')
+    throw new Configuration('CHECKPOINT_TOPIC', `topic ${topic} needs ${changes}`)
+  }
+}
+
+async function exists(admin: Admin, topic: string): Promise<boolean> {
+  try {
+    await admin.fetchTopicMetadata({ topics: [topic] })
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === unknownTopic) return false
+    throw error
+  }
+}
+
+async function differences(admin: Admin, topic: string): Promise<{ name: string; is: string }[]> {
+  const { resources } = await admin.describeConfigs({
+    resources: [{ type: topicResource, name: topic, configNames: Object.keys(settings) }],
+    includeSynonyms: false,
+  })
+  const present = new Map(resources[0]?.configEntries.map(({ configName, configValue }) => [configName, configValue]))
+  return (
+    Object.entries(settings)
+      .map(([name, value]) => ({ name, value, is: present.get(name) }))
+      // A broker too old to know a setting does not show it, and cannot be asked for it.
+      .filter(({ value, is }) => is !== undefined && !isSame(value, is))
+      .map(({ name, is }) => ({ name, is: String(is) }))
+  )
+}
+
+/** Brokers write 0.01 as they like. */
+function isSame(wanted: string, is: string): boolean {
+  return wanted === is || (Number.isFinite(Number(wanted)) && Number(wanted) === Number(is))
+}

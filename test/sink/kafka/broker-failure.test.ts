@@ -1,0 +1,125 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { OutRecord } from '../../../src/record.ts'
+import { startBroker } from '../../../src/services/broker.ts'
+import type { Broker } from '../../../src/services/services.ts'
+import type { Sink } from '../../../src/sink/sink.ts'
+import { freshTopic, never, readTopic, record, spec, targetFor } from './fixture.ts'
+
+const partitions = 4
+const callRecords = 40
+let broker: Broker
+
+beforeAll(async () => {
+  broker = await startBroker({ env: process.env, signal: never })
+})
+afterAll(async () => {
+  await broker[Symbol.asyncDispose]()
+})
+
+function callOf(topic: string, call: number): OutRecord[] {
+  return Array.from({ length: callRecords }, (_, i) => {
+    const n = call * callRecords + i
+    return record(topic, n % partitions, String(n).padEnd(200, '.'))
+  })
+}
+
+async function numbersByPartition(topic: string): Promise<number[][]> {
+  const read = await readTopic(broker.brokers, topic)
+  return Array.from({ length: partitions }, (_, partition) =>
+    read.filter(r => r.partition === partition).map(r => Number.parseInt(r.value ?? '', 10)),
+  )
+}
+
+/** Sends calls from `from` on, `open` of them at a time, until `stop` aborts or the sink fails. */
+async function load(sink: Sink, topic: string, from: number, stop: AbortSignal) {
+  let next = from
+  const acknowledged = new Set<number>()
+  const errors: unknown[] = []
+  const worker = async () => {
+    while (!stop.aborted && errors.length === 0) {
+      const call = next
+      next += 1
+      await sink.send(callOf(topic, call), never).then(
+        () => acknowledged.add(call),
+        (error: unknown) => errors.push(error),
+      )
+    }
+  }
+  await Promise.all(Array.from({ length: 8 }, worker))
+  let durable = from // Calls before this one are acknowledged: what a checkpoint would say.
+  while (acknowledged.has(durable)) durable += 1
+  return { sent: next, durable, acknowledged: acknowledged.size, errors }
+}
+
+describe('a Kafka sink whose broker fails', () => {
+  it('loses and repeats nothing while it outlives a broker that is killed and restarted under load', async () => {
+    await using target = targetFor(broker.brokers, { deliveryTimeoutMs: 120_000 })
+    await using sink = await target.open('p', never)
+    const topic = freshTopic('killed')
+    await sink.partitions(topic, spec(partitions), never)
+    const stop = new AbortController()
+    const loading = load(sink, topic, 0, stop.signal)
+    for (let kill = 0; kill < 2; kill += 1) {
+      await new Promise(resolve => setTimeout(resolve, 1_000))
+      await broker.kill()
+      await broker.start(never)
+    }
+    await new Promise(resolve => setTimeout(resolve, 500))
+    stop.abort()
+    const { sent, acknowledged, errors } = await loading
+    expect(errors).toEqual([])
+    expect(acknowledged).toBe(sent)
+    const expected = (partition: number) =>
+      Array.from({ length: (sent * callRecords) / partitions }, (_, i) => i * partitions + partition)
+    expect(await numbersByPartition(topic)).toEqual([0, 1, 2, 3].map(expected))
+  })
+
+  it('reports a broker that stays frozen, and the replay repeats a suffix only', async () => {
+    await using target = targetFor(broker.brokers, { deliveryTimeoutMs: 2_000 })
+    const topic = freshTopic('frozen')
+    const stop = new AbortController()
+    let durable = 0
+    {
+      await using sink = await target.open('p', never)
+      await sink.partitions(topic, spec(partitions), never)
+      await Promise.all(Array.from({ length: 50 }, (_, call) => sink.send(callOf(topic, call), never)))
+      const loading = load(sink, topic, 50, stop.signal)
+      broker.freeze()
+      const outcome = await loading
+      expect(outcome.errors.length).toBeGreaterThan(0)
+      for (const error of outcome.errors) {
+        expect(error).toMatchObject({ name: 'Retryable', code: 'SINK_UNAVAILABLE' })
+      }
+      durable = outcome.durable
+      await expect(sink.send(callOf(topic, 0), never)).rejects.toMatchObject({ code: 'SINK_UNAVAILABLE' })
+    }
+    broker.thaw()
+    await using sink = await target.open('p', never)
+    const calls = durable + 50
+    for (let call = durable; call < calls; call += 1) await sink.send(callOf(topic, call), never)
+    for (const [partition, numbers] of (await numbersByPartition(topic)).entries()) {
+      const firstSeen = numbers.filter((n, at) => numbers.indexOf(n) === at)
+      const expected = Array.from({ length: (calls * callRecords) / partitions }, (_, i) => i * partitions + partition)
+      expect(firstSeen).toEqual(expected)
+      // Going back is allowed once, to the checkpoint at most, and from there on it is all in order again.
+      const backs = numbers.flatMap((n, at) => (at > 0 && n <= (numbers[at - 1] ?? -1) ? [at] : []))
+      expect(backs.length).toBeLessThanOrEqual(1)
+      for (const at of backs) expect(numbers[at]).toBeGreaterThanOrEqual(durable * callRecords)
+    }
+  })
+
+  it('is disposed in bounded time with a send under way, and nothing of it is sent later', async () => {
+    await using target = targetFor(broker.brokers)
+    const topic = freshTopic('disposed')
+    const sink = await target.open('p', never)
+    await sink.partitions(topic, spec(partitions), never)
+    await broker.kill()
+    const sent = sink.send(callOf(topic, 0), never)
+    const rejected = expect(sent).rejects.toMatchObject({ code: 'SINK_UNAVAILABLE' })
+    await sink[Symbol.asyncDispose]()
+    await rejected
+    await broker.start(never)
+    await target.check(never)
+    expect(await readTopic(broker.brokers, topic)).toEqual([])
+  })
+})
