@@ -32,7 +32,10 @@ export function readYaml(text: string, filter: ScalarFilter): YamlText {
   if (tooLong) reader.fail(0, [], `the file is longer than ${maxCharacters} characters`)
   for (const error of [...document.errors, ...document.warnings]) {
     // A duplicate key is found again, with its path, on the way through the tree.
-    if (error.code !== 'DUPLICATE_KEY') reader.fail(error.pos[0], [], error.message)
+    if (error.code === 'DUPLICATE_KEY') continue
+    // The parser's words would quote what may be a password that begins with an exclamation mark (G9).
+    const tag = error.code === 'TAG_RESOLVE_FAILED'
+    reader.fail(error.pos[0], [], tag ? 'unknown tag: put a value that begins with ! into quotes' : error.message)
   }
   const root = reader.read(document.contents, [], 0)
   return { root, keys: reader.keys, values: reader.values, errors: reader.errors }
@@ -66,7 +69,12 @@ class Reader {
       if (depth > maxDepth || this.#nodes === maxNodes + 1) this.fail(offset, path, 'nested too deeply, or too large')
       return undefined
     }
-    if (isAlias(node)) return this.read(node.resolve(this.#document), path, depth + 1)
+    if (isAlias(node)) {
+      const target = node.resolve(this.#document)
+      if (target) return this.read(target, path, depth + 1)
+      this.fail(offset, path, 'alias of nothing: put a value that begins with * into quotes')
+      return undefined
+    }
     if (isMap(node)) return this.#readMap(node.items, path, depth)
     if (isSeq(node)) return node.items.map((item, index) => this.read(item, [...path, index], depth + 1))
     if (!isScalar(node)) return null

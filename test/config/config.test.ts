@@ -198,6 +198,16 @@ test.each([
   expect(problems(text)).toContainEqual(expected)
 })
 
+test('a password that YAML takes for something else is not quoted', () => {
+  const text = (password: string) => `${base}admin: { token: ${password} }\n${pipelines}`
+  const message = (kind: string) => expect.stringMatching(new RegExp(`^test.yaml:6:17.*: ${kind}: put a value`))
+  expect(problems(text('*hunter2'))).toContainEqual(message('alias of nothing'))
+  expect(problems(text('!hunter2 x'))).toContainEqual(message('unknown tag'))
+  for (const sign of ['*', '!', '&', '%', '@', '`', '|', '>', '"', "'", '{', '[']) {
+    expect(problems(text(`${sign}hunter2`)).join()).not.toContain('hunter2')
+  }
+})
+
 test('no problem quotes a secret', () => {
   const text = `${base.replace('mongodb://', 'mongdb://')}admin: { token: [hunter2] }\n${pipelines}`
   const found = problems(text, { env: { M2K_SINK__SASL__PASSWORD: 'hunter2' } })
