@@ -125,10 +125,16 @@ async function show(stage: Stage, seconds: number, stop: AbortSignal): Promise<n
     if (pipeline) consumed[pipeline] += 1
     if (shown++ < shownPerSecond) io.stdout.write(`${recordLine(record)}\n`)
   }
-  await using _tail = await tailTopics(services.kafkaBrokers, Object.values(demoTopics), onRecord)
-  const ending = new AbortController()
-  const loading = load.run(writesPerSecond, AbortSignal.any([stop, ending.signal]))
-  loading.catch(() => ending.abort()) // Surfaces below; until then nothing more is worth showing.
+  const ended = new AbortController()
+  const loadStop = new AbortController()
+  const tailStop = new AbortController()
+  const tailing = tailTopics(services.kafkaBrokers, Object.values(demoTopics), onRecord, {
+    clock,
+    stop: tailStop.signal,
+  })
+  const loading = load.run(writesPerSecond, AbortSignal.any([stop, loadStop.signal]))
+  // A failure of either ends the show; it surfaces where both are awaited.
+  for (const part of [tailing, loading]) part.catch(() => ended.abort())
   const status = async () => {
     const pipelines = await pipelineStatuses(daemon.adminUrl, clock)
     io.stdout.write(`${statusLine(expectedRecords(load.counts), consumed, pipelines)}\n`)
@@ -136,16 +142,20 @@ async function show(stage: Stage, seconds: number, stop: AbortSignal): Promise<n
   }
   try {
     const endMs = seconds > 0 ? clock.nowMs() + seconds * 1_000 : Number.POSITIVE_INFINITY
-    const shownUntil = AbortSignal.any([stop, ending.signal])
+    const shownUntil = AbortSignal.any([stop, ended.signal])
     while (!shownUntil.aborted && daemon.process.running && clock.nowMs() < endMs) {
-      await clock.sleep(Math.min(1_000, endMs - clock.nowMs()), shownUntil).catch(() => {})
+      await clock.sleep(Math.max(1, Math.min(1_000, endMs - clock.nowMs())), shownUntil).catch(() => {})
       await status()
     }
-  } finally {
-    ending.abort()
+    loadStop.abort()
     await loading
+    await arrival(() => agree(expectedRecords(load.counts), consumed), stage, shownUntil)
+  } finally {
+    loadStop.abort()
+    tailStop.abort()
+    await Promise.allSettled([loading, tailing]) // Neither may outlive the services.
   }
-  await arrival(() => agree(expectedRecords(load.counts), consumed), stage, stop)
+  await tailing
   return verdict(stage, consumed, stop)
 }
 
