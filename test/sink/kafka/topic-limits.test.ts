@@ -1,0 +1,24 @@
+import { expect, it } from 'vitest'
+import { TopicLimits } from '../../../src/sink/kafka/topic-limits.ts'
+import { record } from './fixture.ts'
+
+it('stays below the topic and the configured batch, whichever is smaller', () => {
+  const limits = new TopicLimits(100_000)
+  expect(limits.get('t')).toBe(100_000 - 1024)
+  limits.learn('t', 50_000)
+  expect(limits.get('t')).toBe(50_000 - 1024)
+  limits.learn('t', 1 << 30)
+  expect(limits.get('t')).toBe(100_000 - 1024)
+})
+
+it('halves with each refusal, down to single records, for the topics of the refused request only', () => {
+  const limits = new TopicLimits(1 << 20)
+  const refused = new Map([['t', [record('t', 0, 'x'.repeat(1_000)), record('t', 0, 'y'.repeat(1_000))]]])
+  const untouched = limits.get('u')
+  limits.refused(refused)
+  const first = limits.get('t')
+  expect(first).toBeLessThan(1_200) // Half of what two records made: they no longer fit together.
+  limits.refused(refused)
+  expect(limits.get('t')).toBeLessThan(first)
+  expect(limits.get('u')).toBe(untouched)
+})
