@@ -12,7 +12,7 @@ const MULTI_BYTE = 2
 const ACTION = actions()
 
 /** Runs of plain ASCII at least this long are found first and then copied as a block. */
-const BLOCK_COPY_BYTES = 64
+const BLOCK_COPY_BYTES = 160
 /** Longer text is written in steps, so that the room for the worst case (six bytes for one) stays small. */
 const STEP_BYTES = 16 * 1024
 
@@ -42,6 +42,27 @@ export function writeText(
   end: number,
   mode: Malformed = 'replace',
 ): number {
+  const plainEnd = end - start < BLOCK_COPY_BYTES ? copyPlain(out, source, start, end) : start
+  return plainEnd === end ? 0 : writeAnyText(out, source, plainEnd, end, mode)
+}
+
+/** Copies short text up to the first byte that cannot be copied. Returns where that is: mostly `end`. */
+function copyPlain(out: ByteWriter, source: Buffer, start: number, end: number): number {
+  out.ensure(end - start)
+  const { bytes } = out
+  let at = start
+  let to = out.length
+  while (at < end) {
+    const byte = source[at]!
+    if (ACTION[byte] !== COPY) break
+    bytes[to++] = byte
+    at++
+  }
+  out.length = to
+  return at
+}
+
+function writeAnyText(out: ByteWriter, source: Buffer, start: number, end: number, mode: Malformed): number {
   let at = start
   let malformed = 0
   while (at < end) {

@@ -46,7 +46,7 @@ export const texts = fc.oneof(
     minLength: 60,
     maxLength: 200,
   }),
-  fc.string({ unit: 'grapheme-ascii', minLength: 60, maxLength: 300 }),
+  fc.string({ unit: 'grapheme-ascii', minLength: 60, maxLength: 500 }),
 )
 
 export const doubles = fc
