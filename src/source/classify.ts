@@ -1,11 +1,4 @@
-import {
-  BSON,
-  MongoAPIError,
-  MongoNetworkError,
-  MongoParseError,
-  MongoServerError,
-  MongoServerSelectionError,
-} from 'mongodb'
+import { BSON, MongoNetworkError, MongoServerError, MongoServerSelectionError } from 'mongodb'
 import { Configuration, type ErrorCode, Fault, PoisonEvent, PositionLost, Retryable } from '../errors.ts'
 
 /** What was being done when the error came: the same code means another thing in another phase. */
@@ -55,10 +48,6 @@ export function classify(error: unknown, phase: Phase): Fault {
   if (error instanceof MongoServerSelectionError) return classifySelection(error)
   if (error instanceof MongoNetworkError) {
     return new Retryable(phase === 'connect' ? 'SOURCE_UNREACHABLE' : 'SOURCE_NETWORK', message, options)
-  }
-  if (error instanceof MongoParseError) return new Configuration('CONFIG_INVALID', `mongodb.uri: ${message}`, options)
-  if (error instanceof MongoAPIError && phase === 'connect') {
-    return new Configuration('CONFIG_INVALID', `mongodb.uri: ${message}`, options)
   }
   // A malformed reply: the walker's RangeError. Reading it again gives the same.
   if (error instanceof RangeError) return new PoisonEvent('EVENT_UNREADABLE', message, options)

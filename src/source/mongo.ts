@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { MongoClient } from 'mongodb'
 import type { Clock } from '../clock.ts'
+import { Configuration } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Meter } from '../meter.ts'
 import { Position } from '../position.ts'
@@ -59,17 +60,27 @@ const closeWaitMs = 3_000
 export async function openMongo(options: MongoOptions, signal: AbortSignal): Promise<Mongo> {
   await using stack = new AsyncDisposableStack()
   try {
-    const client = new MongoClient(options.uri, {
-      appName: 'mongo2kafka',
-      connectTimeoutMS: connectTimeoutMs,
-      serverSelectionTimeoutMS: connectTimeoutMs,
-    })
+    const client = clientFor(options.uri)
     stack.defer(() => closeWithin(client, options.clock))
     const cluster = await inspectCluster(client, options.clock, commandDeadlineMs, signal)
     return new MongoSources(options, client, cluster, stack.move())
   } catch (error) {
     signal.throwIfAborted()
     throw classify(error, 'connect')
+  }
+}
+
+/** Throws Configuration CONFIG_INVALID for whatever the driver has against the connection string. */
+function clientFor(uri: string): MongoClient {
+  try {
+    return new MongoClient(uri, {
+      appName: 'mongo2kafka',
+      connectTimeoutMS: connectTimeoutMs,
+      serverSelectionTimeoutMS: connectTimeoutMs,
+    })
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error)
+    throw new Configuration('CONFIG_INVALID', `mongodb.uri: ${message}`, { cause: error })
   }
 }
 

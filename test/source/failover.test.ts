@@ -1,0 +1,122 @@
+import { type Collection, type Document, MongoClient } from 'mongodb'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { startReplicaSet } from '../../src/services/replica-set.ts'
+import type { Member, ReplicaSet } from '../../src/services/services.ts'
+import { freshDatabase, ids, type Lab, openLab, patience, selection, take } from './lab.ts'
+
+let set: ReplicaSet
+beforeAll(async () => {
+  const setParameters = { enableTestCommands: 1 }
+  set = await startReplicaSet({ env: process.env, members: 3, setParameters, signal: patience() })
+})
+afterAll(() => set?.[Symbol.asyncDispose]())
+
+let lab: Lab
+beforeEach(async () => {
+  lab = await openLab(set.uri, { getMoreDeadlineMs: 3_000 })
+  return () => lab[Symbol.asyncDispose]()
+})
+
+const majority = { writeConcern: { w: 'majority' as const, wtimeoutMS: 60_000 } }
+
+/** Runs `command` on one member, whatever its state. */
+async function onMember(member: Member, command: Document): Promise<Document> {
+  const client = new MongoClient(`mongodb://${member.host}/?directConnection=true`)
+  try {
+    return await client.db('admin').command(command)
+  } finally {
+    await client.close()
+  }
+}
+
+/** Reads the ids 0 to 199, with `hurt` in the middle of them; every write is tried until it is acknowledged. */
+async function readAcross(hurt: (primary: Member) => Promise<void>): Promise<void> {
+  const db = lab.client.db(freshDatabase('failover'))
+  const c = db.collection<{ _id: number }>('c')
+  await c.insertOne({ _id: -1 }, majority)
+  const source = lab.mongo.source(selection('p', [`${db.databaseName}.c`]))
+  const from = await source.now(patience())
+  const reading = take(source, from, 200)
+  for (let _id = 0; _id < 200; _id++) {
+    if (_id === 100) await hurt(await set.primary())
+    await upsert(c, _id)
+  }
+  expect(ids((await reading).events)).toEqual(Array.from({ length: 200 }, (_, i) => String(i)))
+}
+
+async function upsert(c: Collection<{ _id: number }>, _id: number): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      await c.updateOne({ _id }, { $setOnInsert: { there: true } }, { upsert: true, ...majority, timeoutMS: 3_000 })
+      return
+    } catch (error) {
+      if (attempt === 30) throw error
+    }
+  }
+}
+
+describe('the stream survives', () => {
+  it('the death of the primary', async () => {
+    await readAcross(primary => primary.kill())
+    for (const member of set.members) await member.start(patience())
+  }, 180_000)
+
+  it('a primary that freezes', async () => {
+    let frozen: Member | undefined
+    await readAcross(async primary => {
+      frozen = primary
+      primary.freeze()
+    }).finally(() => frozen?.thaw())
+    await set.primary()
+  }, 180_000)
+
+  it('a step-down', async () => {
+    await readAcross(async primary => {
+      await onMember(primary, { replSetStepDown: 5, secondaryCatchUpPeriodSecs: 5 })
+    })
+  }, 180_000)
+
+  it('the loss of its cursor', async () => {
+    await readAcross(async primary => {
+      const idle = [{ $currentOp: { idleCursors: true, allUsers: true } }, { $match: { 'cursor.tailable': true } }]
+      const { cursor } = await onMember(primary, { aggregate: 1, pipeline: idle, cursor: {} })
+      const client = new MongoClient(`mongodb://${primary.host}/?directConnection=true`)
+      for (const { ns, cursor: one } of cursor.firstBatch) {
+        if (!one?.cursorId) continue
+        const [db, ...rest] = String(ns).split('.')
+        await client.db(db).command({ killCursors: rest.join('.'), cursors: [one.cursorId] })
+      }
+      await client.close()
+    })
+    expect(lab.meter.counts.get('source_reconnects_total')).toBeGreaterThanOrEqual(1)
+  }, 180_000)
+
+  it.each([
+    ['a closed connection', { closeConnection: true }],
+    ['a getMore that hangs', { blockConnection: true, blockTimeMS: 20_000 }],
+    ['a retryable error', { errorCode: 91, errorLabels: ['ResumableChangeStreamError'] }],
+    ['an interrupted getMore', { errorCode: 11601 }],
+  ])(
+    '%s',
+    async (_name, data) => {
+      await readAcross(async primary => {
+        const mode = { times: 1 }
+        const failed = { failCommands: ['getMore'], appName: 'mongo2kafka', ...data }
+        await onMember(primary, { configureFailPoint: 'failCommand', mode, data: failed })
+      })
+      expect(lab.meter.counts.get('source_reconnects_total')).toBe(1)
+      await onMember(await set.primary(), { configureFailPoint: 'failCommand', mode: 'off' })
+    },
+    180_000,
+  )
+
+  it('nothing, where the fault is for good: the reader says so', async () => {
+    const db = lab.client.db(freshDatabase('failover'))
+    const source = lab.mongo.source(selection('p', [`${db.databaseName}.c`]))
+    const from = await source.now(patience())
+    const data = { failCommands: ['getMore'], errorCode: 286, appName: 'mongo2kafka' }
+    await onMember(await set.primary(), { configureFailPoint: 'failCommand', mode: { times: 2 }, data })
+    await expect(take(source, from, 1)).rejects.toMatchObject({ name: 'PositionLost', code: 'SOURCE_HISTORY_LOST' })
+    await onMember(await set.primary(), { configureFailPoint: 'failCommand', mode: 'off' })
+  })
+})
