@@ -1,0 +1,99 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { PipelineStatus } from '../../src/status.ts'
+
+const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+
+/** A daemon as users run it: a process of its own, with a configuration file of its own. */
+export class Daemon implements AsyncDisposable {
+  readonly #child: ChildProcess
+  readonly #directory: string
+  readonly #closed: Promise<unknown>
+  /** The last of both streams, as they came. */
+  output = ''
+  stdout = ''
+  stderr = ''
+
+  private constructor(child: ChildProcess, directory: string) {
+    this.#child = child
+    this.#directory = directory
+    this.#closed = once(child, 'close')
+    for (const name of ['stdout', 'stderr'] as const) {
+      child[name]?.setEncoding('utf8').on('data', (text: string) => {
+        this[name] = (this[name] + text).slice(-200_000)
+        this.output = (this.output + text).slice(-200_000)
+      })
+    }
+  }
+
+  static async start(yaml: string): Promise<Daemon> {
+    const directory = await mkdtemp(join(tmpdir(), 'm2k-test-'))
+    const file = join(directory, 'config.yaml')
+    await writeFile(file, yaml)
+    const child = spawn(process.execPath, [main, 'run', '-c', file], { stdio: ['ignore', 'pipe', 'pipe'] })
+    return new Daemon(child, directory)
+  }
+
+  /** The exit code, null where a signal ended it, once all of its output is here. */
+  async exit(): Promise<number | null> {
+    await this.#closed
+    return this.#child.exitCode
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name)
+  }
+
+  async stop(name: NodeJS.Signals): Promise<number | null> {
+    this.signal(name)
+    return this.exit()
+  }
+
+  /** Where its admin server listens, as its log says. */
+  async adminUrl(): Promise<string> {
+    const port = await eventually(
+      () => /"admin":\{"host":"127.0.0.1","port":(\d+)\}/.exec(this.output)?.[1],
+      'the port',
+    )
+    return `http://127.0.0.1:${port}`
+  }
+
+  async statuses(): Promise<readonly PipelineStatus[]> {
+    const response = await fetch(`${await this.adminUrl()}/api/v1/pipelines`)
+    return ((await response.json()) as { pipelines: PipelineStatus[] }).pipelines
+  }
+
+  /** Waits until the pipeline is in one of the states. */
+  async reaches(pipeline: string, ...states: readonly string[]): Promise<PipelineStatus> {
+    const found = async () => {
+      if (this.#child.exitCode !== null) throw new Error(`the daemon exited: ${this.output}`)
+      return (await this.statuses()).find(({ name, state }) => name === pipeline && states.includes(state))
+    }
+    return eventually(found, `pipeline ${pipeline} in state ${states.join(' or ')}`)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill('SIGKILL')
+    await this.exit()
+    await rm(this.#directory, { recursive: true, force: true })
+  }
+}
+
+/** Asks every 50 ms until there is an answer; fails after `limitMs`, which is a safety net and not what is tested. */
+export async function eventually<T>(
+  ask: () => T | undefined | Promise<T | undefined>,
+  what: string,
+  limitMs = 60_000,
+): Promise<T> {
+  const deadlineMs = Date.now() + limitMs
+  for (;;) {
+    const answer = await ask()
+    if (answer !== undefined) return answer
+    if (Date.now() > deadlineMs) throw new Error(`never came: ${what}`)
+    await new Promise(resolve => setTimeout(resolve, 50))
+  }
+}

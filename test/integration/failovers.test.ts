@@ -1,0 +1,82 @@
+import { MongoClient } from 'mongodb'
+import { describe, expect, test } from 'vitest'
+import { startBroker } from '../../src/services/broker.ts'
+import { startReplicaSet } from '../../src/services/replica-set.ts'
+import type { Member, ReplicaSet } from '../../src/services/services.ts'
+import { options } from '../services/servers.ts'
+import { type Daemon, eventually } from './daemon.ts'
+import { Setting } from './setting.ts'
+import { countRecords } from './topics.ts'
+
+/** Three times the five seconds in which the stream should go on after an election. */
+const hardStopMs = 15_000
+const sleep = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
+
+describe('MongoDB loses its primary under load', () => {
+  test('killed and stepped down: the stream goes on by itself, nothing lost (G1, G2, G3)', {
+    timeout: 240_000,
+  }, async () => {
+    await using set = await startReplicaSet({ ...options(), members: 3, electionTimeoutMs: 2_000 })
+    const collections = ['orders', 'after-stepdown', 'after-kill']
+    await using setting = await Setting.create({ uri: set.uri, documents: 200, collections, partitions: 4 })
+    await using daemon = await setting.daemon()
+    const [orders = '', afterStepDown = '', afterKill = ''] = setting.namespaces
+
+    const steppingDown = setting.writer.write(orders, 6_000, 50)
+    await sleep(500)
+    await stepDown(await set.primary())
+    await arrivesAfterElection(set, setting, daemon, afterStepDown)
+    await steppingDown
+
+    const killing = setting.writer.write(orders, 6_000, 50)
+    await sleep(500)
+    const killed = await set.primary()
+    await killed.kill('SIGKILL')
+    await arrivesAfterElection(set, setting, daemon, afterKill)
+    await killing
+
+    await setting.arrived(daemon)
+    await killed.start(AbortSignal.timeout(60_000))
+    expect(await daemon.stop('SIGTERM'), daemon.output.slice(-5_000)).toBe(0)
+    expect((await setting.judge(true)).violations).toEqual([])
+  })
+})
+
+test('Kafka killed under load and started on its data: nothing lost, the daemon goes on (G1, G2, G3)', {
+  timeout: 240_000,
+}, async () => {
+  await using broker = await startBroker(options())
+  const brokers = broker.brokers
+  await using setting = await Setting.create({ brokers, documents: 200, collections: ['orders', 'items'], partitions: 4 })
+  await using daemon = await setting.daemon()
+  for (const namespace of setting.namespaces) {
+    const writing = setting.writer.write(namespace, 8_000, 100)
+    await eventually(async () => ((await countRecords(brokers, [namespace])) > 0 ? true : undefined), 'a first record')
+    await broker.kill('SIGKILL')
+    await sleep(1_500)
+    await broker.start(AbortSignal.timeout(120_000))
+    await writing
+  }
+  await setting.arrived(daemon)
+  expect((await daemon.reaches('all', 'running', 'idle')).error).toBeNull()
+  expect(await daemon.stop('SIGTERM'), daemon.output.slice(-5_000)).toBe(0)
+  expect((await setting.judge(true)).violations).toEqual([])
+})
+
+/** What is written to the new primary stands in Kafka within the hard stop. */
+async function arrivesAfterElection(
+  set: ReplicaSet,
+  setting: Setting,
+  daemon: Daemon,
+  namespace: string,
+): Promise<void> {
+  await set.primary()
+  await setting.writer.write(namespace, 1, 1)
+  const arrived = async () => ((await countRecords(setting.brokers, [namespace])) > 0 ? true : undefined)
+  await eventually(arrived, `a record after the election: ${daemon.output.slice(-5_000)}`, hardStopMs)
+}
+
+async function stepDown(member: Member): Promise<void> {
+  await using client = new MongoClient(`mongodb://${member.host}/?directConnection=true`)
+  await client.db('admin').command({ replSetStepDown: 10, secondaryCatchUpPeriodSecs: 5 })
+}

@@ -1,0 +1,78 @@
+import { inject } from 'vitest'
+import { Daemon, eventually } from './daemon.ts'
+import { judgeHistory, type Verdict } from './history.ts'
+import { countRecords, readTopics } from './topics.ts'
+import { Writer } from './writer.ts'
+
+export interface SettingOptions {
+  readonly uri?: string
+  readonly brokers?: readonly string[]
+  readonly documents: number
+  readonly collections: readonly string[]
+  readonly partitions: number
+  readonly replication?: number
+}
+
+/** A database of its own with a writer, and the configuration of a daemon that streams it. */
+export class Setting implements AsyncDisposable {
+  readonly name = `it${crypto.randomUUID().slice(0, 8)}`
+  readonly uri: string
+  readonly brokers: readonly string[]
+  readonly writer: Writer
+  readonly namespaces: readonly string[]
+  readonly #partitions: number
+
+  private constructor(options: SettingOptions) {
+    this.uri = options.uri ?? inject('mongodbUri')
+    this.brokers = options.brokers ?? inject('kafkaBrokers')
+    this.#partitions = options.partitions
+    this.namespaces = options.collections.map(collection => `${this.name}.${collection}`)
+    this.writer = new Writer(this.uri, options.documents, 7)
+  }
+
+  static async create(options: SettingOptions): Promise<Setting> {
+    const setting = new Setting(options)
+    for (const namespace of setting.namespaces) await setting.writer.create(namespace)
+    return setting
+  }
+
+  get config(): string {
+    return `
+name: ${this.name}
+mongodb: { uri: "${this.uri}" }
+sink: { brokers: ${JSON.stringify(this.brokers)} }
+admin: { port: 0 }
+retry: { initial: 100ms, max: 1s }
+pipelines:
+  - name: all
+    source: { collections: [${this.name}.*] }
+    partitions: ${this.#partitions}
+`
+  }
+
+  /** A daemon whose pipeline has opened its stream: what is written from now on must arrive. */
+  async daemon(): Promise<Daemon> {
+    const daemon = await Daemon.start(this.config)
+    await eventually(() => (daemon.output.includes('reading changes') ? true : undefined), `a start: ${daemon.output}`)
+    return daemon
+  }
+
+  /** Waits until at least as many records stand in the topics as changes were written. */
+  async arrived(daemon: Daemon): Promise<void> {
+    const enough = async () =>
+      (await countRecords(this.brokers, this.namespaces)) >= this.writer.written ? true : undefined
+    try {
+      await eventually(enough, `${this.writer.written} records`, 120_000)
+    } catch (cause) {
+      throw new Error(`${(cause as Error).message}\n${daemon.output.slice(-5_000)}`, { cause })
+    }
+  }
+
+  async judge(mayReplay: boolean): Promise<Verdict> {
+    return judgeHistory(this.writer.journal, await readTopics(this.brokers, this.namespaces), mayReplay)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.writer[Symbol.asyncDispose]()
+  }
+}
