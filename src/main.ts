@@ -33,11 +33,20 @@ function stopSignal(): AbortSignal {
   return stop.signal
 }
 
+// kafkajs arms timers with negative waits; Node 24 warns of each such process, and there is nothing to do about it.
+process.removeAllListeners('warning')
+process.on('warning', warning => {
+  if (warning.name !== 'TimeoutNegativeWarning')
+    process.stderr.write(`mongo2kafka: ${warning.name}: ${warning.message}\n`)
+})
+
 process.exitCode = FAILED // Whatever ends us without a word is a failure.
 main().then(
   code => process.exit(code),
-  error => {
-    process.stderr.write(`mongo2kafka: INTERNAL: ${error instanceof Error ? error.stack : String(error)}\n`)
+  async (error: unknown) => {
+    const { createRedact } = await import('./redact.ts')
+    const text = error instanceof Error ? String(error.stack) : String(error)
+    process.stderr.write(`mongo2kafka: INTERNAL: ${createRedact()(text)}\n`) // No secret, not even now (G9).
     process.exit(FAILED)
   },
 )

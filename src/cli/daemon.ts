@@ -8,6 +8,7 @@ import { createMetrics } from '../observe/metrics.ts'
 import { Monitor } from '../pipeline/monitor.ts'
 import { runPipeline } from '../pipeline/run-pipeline.ts'
 import { waitFor } from '../pipeline/startup.ts'
+import { createRedact } from '../redact.ts'
 import { type Mongo, openMongo } from '../source/mongo.ts'
 import type { Common } from './common.ts'
 import { exitCodes, type Io } from './io.ts'
@@ -34,14 +35,17 @@ export async function runDaemon(config: Config, io: Io, stop: AbortSignal): Prom
     const { host, port } = config.admin
     const statuses = () => monitors.map(monitor => monitor.status)
     const shown = { contentType: metrics.contentType, text }
-    await using admin = await startAdmin({ host, port, statuses, metrics: shown, log, secrets }, stop)
+    // Not `stop`: the status stays visible while draining.
+    const open = new AbortController().signal
+    await using admin = await startAdmin({ host, port, statuses, metrics: shown, log, secrets }, open)
     log.info({ version, node: process.versions.node, name: config.name, admin: admin.address }, 'mongo2kafka starts')
     return await runPipelines(common, monitors, stop)
   } catch (error) {
     if (stop.aborted && !(error instanceof Fault)) return exitCodes.done // Stopped before anything was read.
     const fault = asFault(error)
     log.error({ code: fault.code, remedy: fault.remedy, error: fault }, fault.message)
-    io.stderr.write(`mongo2kafka: ${fault.code}: ${fault.message}\n  Remedy: ${fault.remedy}\n`)
+    const message = createRedact(secrets)(fault.message)
+    io.stderr.write(`mongo2kafka: ${fault.code}: ${message}\n  Remedy: ${fault.remedy}\n`)
     return exitCodes.failed
   }
 }

@@ -40,7 +40,12 @@ const checkpointSchema = {
       maximum: 32_767,
     },
     path: { type: 'string', description: 'Path of store `file`, which needs it.', minLength: 1 },
-    interval: { ...duration, description: 'How often a position is saved.', 'x-range': ['0ms', '1h'], default: '1s' },
+    interval: {
+      ...duration,
+      description: 'Least time between two saved positions; what waits for one counts as in flight.',
+      'x-range': ['0ms', '10s'],
+      default: '100ms',
+    },
   },
 } as const satisfies Schema
 
@@ -52,13 +57,6 @@ const retrySchema = {
   properties: {
     initial: { ...duration, description: 'The first wait.', 'x-range': ['1ms', '1h'], default: '500ms' },
     max: { ...duration, description: 'The longest wait.', 'x-range': ['1ms', '1h'], default: '30s' },
-    attempts: {
-      type: 'integer',
-      description: 'Attempts in a row without progress after which the pipeline fails, its position kept.',
-      minimum: 1,
-      maximum: 1_000_000,
-      default: 20,
-    },
   },
 } as const satisfies Schema
 

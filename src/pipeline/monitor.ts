@@ -102,12 +102,18 @@ export class Monitor implements Watch {
       lagMs: this.lagMs,
       positionMs: this.#durable?.position.timeMs ?? null,
       checkpointSavedAtMs: this.#durable?.savedAtMs ?? null,
-      oplogWindowMs: this.#window ? this.#window.newestMs - this.#window.oldestMs : null,
+      oplogWindowMs: this.#windowMs ?? null,
       oplogHeadroomMs: this.#headroomMs ?? null,
       inFlightRecords: this.#inFlightRecords,
       inFlightBytes: this.#inFlightBytes,
       records: this.#records,
     }
+  }
+
+  /** The window was measured some seconds ago: where we have read beyond its newest entry, it is that much longer. */
+  get #windowMs(): number | undefined {
+    if (!this.#window) return undefined
+    return Math.max(this.#window.newestMs, this.#durable?.position.timeMs ?? 0) - this.#window.oldestMs
   }
 
   /** How far the durable position is from being overwritten, milliseconds. Window minus age of the position. */
@@ -126,11 +132,10 @@ export class Monitor implements Watch {
     if (this.#durable) {
       this.#meter.gauge('checkpoint_age_seconds', { pipeline }, (nowMs - this.#durable.savedAtMs) / 1000)
     }
-    const window = this.#window
+    const member = this.#window?.member
+    const windowMs = this.#windowMs
     const headroomMs = this.#headroomMs
-    if (!window || headroomMs === undefined) return
-    const member = window.member
-    const windowMs = window.newestMs - window.oldestMs
+    if (member === undefined || windowMs === undefined || headroomMs === undefined) return
     this.#meter.gauge('oplog_window_seconds', { member }, windowMs / 1000)
     this.#meter.gauge('oplog_headroom_seconds', { pipeline, member }, headroomMs / 1000)
     this.#meter.gauge('oplog_headroom_ratio', { pipeline, member }, windowMs > 0 ? headroomMs / windowMs : undefined)

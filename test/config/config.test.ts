@@ -46,11 +46,11 @@ test('a short file gives every setting its default', () => {
       producer: { compression: 'none', lingerMs: 5, batchBytes: 524288, requestTimeoutMs: 30_000 },
     },
     delivery: 'at-least-once',
-    checkpoint: { store: 'kafka', topic: 'mongo2kafka.shop.checkpoints', intervalMs: 1000 },
+    checkpoint: { store: 'kafka', topic: 'mongo2kafka.shop.checkpoints', intervalMs: 100 },
     startup: { waitMs: 60_000 },
     shutdown: { drainMs: 20_000 },
     limits: { inFlightBytes: 16_777_216 },
-    retry: { initialMs: 500, maxMs: 30_000, attempts: 20 },
+    retry: { initialMs: 500, maxMs: 30_000 },
     admin: { host: '127.0.0.1', port: 8080 },
     log: { level: 'info', format: 'json' },
     pipelines: [

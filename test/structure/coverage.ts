@@ -10,6 +10,8 @@ export const coveredBy: Readonly<Record<string, string>> = {
   'log.ts': 'test/admin/server.test.ts',
   'meter.ts': 'test/encode/encoder.test.ts',
   'pipeline/': 'test/simulation/simulation.test.ts',
+  'main.ts': 'test/integration/restarts.test.ts',
+  'cli/': 'test/integration/restarts.test.ts',
 }
 
 /** Tests of more than one file, which mirror none: files, or folders with a slash at the end. */

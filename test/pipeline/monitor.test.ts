@@ -1,0 +1,79 @@
+import { describe, expect, test } from 'vitest'
+import type { Clock } from '../../src/clock.ts'
+import { Configuration } from '../../src/errors.ts'
+import type { GaugeName, Labels, Meter } from '../../src/meter.ts'
+import { Monitor } from '../../src/pipeline/monitor.ts'
+import type { PreparedBatch } from '../../src/pipeline/pipeline.ts'
+import { Position } from '../../src/position.ts'
+
+function setting(nowSeconds: number) {
+  const gauges = new Map<string, number | undefined>()
+  const meter: Meter = {
+    count() {},
+    observe() {},
+    gauge: (name: GaugeName, labels: Labels, value) => gauges.set(`${name} ${labels.state ?? ''}`.trim(), value),
+  }
+  const clock: Clock = { nowMs: () => nowSeconds * 1_000, random: () => 0, sleep: async () => undefined }
+  return { monitor: new Monitor('orders', clock, meter), gauges }
+}
+const at = (seconds: number) => Position.ofTime(BigInt(seconds) << 32n)
+function batch(upToSeconds: number, eventSeconds?: number): PreparedBatch {
+  const record = { topic: 't', partition: 0, key: Buffer.of(1), value: null, headers: {} }
+  const timestampMs = (eventSeconds ?? 0) * 1_000
+  const records = eventSeconds === undefined ? [] : [{ ...record, timestampMs }]
+  return { records, position: at(upToSeconds), bytes: 10, oldestMs: eventSeconds && eventSeconds * 1_000 }
+}
+
+describe('lag (G8)', () => {
+  test('is unknown before anything was read, also with a position from the last run', () => {
+    const { monitor, gauges } = setting(100)
+    monitor.durable(at(40), 0)
+    monitor.report()
+    expect(monitor.lagMs).toBeNull()
+    expect(gauges.get('pipeline_lag_seconds')).toBeUndefined()
+  })
+
+  test('is the age of the high-water mark when nothing is in flight', () => {
+    const { monitor } = setting(100)
+    monitor.began(batch(90))
+    monitor.delivered(batch(90)) // Not the batch in flight: ignored.
+    expect(monitor.lagMs).toBeNull()
+    const idle = batch(95)
+    monitor.began(idle)
+    monitor.delivered(idle)
+    expect(monitor.lagMs).toBe(5_000)
+    expect(monitor.status.state).toBe('running')
+  })
+
+  test('is the age of the oldest unacknowledged event while one is in flight', () => {
+    const { monitor } = setting(100)
+    const first = batch(90, 89)
+    const second = batch(99, 92)
+    for (const each of [first, second]) monitor.began(each)
+    monitor.delivered(first)
+    expect(monitor.lagMs).toBe(8_000)
+    expect(monitor.status).toMatchObject({ inFlightRecords: 1, inFlightBytes: 10, records: 1, state: 'running' })
+    monitor.delivered(second)
+    expect(monitor.lagMs).toBe(1_000)
+  })
+})
+
+test('headroom is the window minus the age of the durable position', () => {
+  const { monitor, gauges } = setting(100)
+  monitor.durable(at(50), 90_000)
+  monitor.oplogWindow({ member: 'a:1', oldestMs: 20_000, newestMs: 80_000 })
+  monitor.report()
+  expect(gauges.get('oplog_window_seconds')).toBe(60)
+  expect(gauges.get('oplog_headroom_seconds')).toBe(30)
+  expect(gauges.get('oplog_headroom_ratio')).toBe(0.5)
+  expect(gauges.get('checkpoint_age_seconds')).toBe(10)
+})
+
+test('a failure shows its code and remedy, and what was in flight is forgotten', () => {
+  const { monitor, gauges } = setting(100)
+  monitor.began(batch(90, 89))
+  monitor.enter('failed', new Configuration('SINK_UNAUTHORIZED', 'not allowed'))
+  expect(monitor.status).toMatchObject({ state: 'failed', inFlightBytes: 0, error: { code: 'SINK_UNAUTHORIZED' } })
+  expect(gauges.get('pipeline_state failed')).toBe(1)
+  expect(gauges.get('pipeline_state running')).toBe(0)
+})
