@@ -10,6 +10,7 @@ export const coveredBy: Readonly<Record<string, string>> = {
   'log.ts': 'test/admin/server.test.ts',
   'meter.ts': 'test/encode/encoder.test.ts',
   'pipeline/': 'test/simulation/simulation.test.ts',
+  'services/tail.ts': 'test/cli/demo.test.ts',
   'main.ts': 'test/integration/restarts.test.ts',
   'cli/': 'test/integration/restarts.test.ts',
 }
