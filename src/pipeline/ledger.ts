@@ -2,6 +2,7 @@ import { type Checkpoint, type CheckpointStore, checkpointFormatVersion } from '
 import type { Clock } from '../clock.ts'
 import { Configuration, PositionLost } from '../errors.ts'
 import { Position } from '../position.ts'
+import { sameDeployment } from '../source/source.ts'
 
 export interface LedgerOptions {
   readonly store: CheckpointStore
@@ -139,7 +140,7 @@ export class Ledger {
 const never = new AbortController().signal
 
 function checkOrigin(stored: Checkpoint, { cluster, pipeline }: LedgerOptions): void {
-  if (stored.cluster === cluster) return
+  if (sameDeployment(stored.cluster, cluster)) return
   throw new PositionLost(
     'SOURCE_OTHER_CLUSTER',
     `the checkpoint of pipeline ${pipeline} belongs to MongoDB ${stored.cluster}, this one is ${cluster}`,

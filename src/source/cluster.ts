@@ -37,7 +37,7 @@ export async function inspectCluster(
 async function replicaSetIdentity(admin: (command: Document) => Promise<Document>, setName: string): Promise<string> {
   try {
     const { config } = await admin({ replSetGetConfig: 1 })
-    return `replicaSetId:${config.settings.replicaSetId}`
+    return `replicaSet:${setName}/${config.settings.replicaSetId}`
   } catch (error) {
     // Unauthorized: a user that may only read has no clusterMonitor.
     if (error instanceof Error && 'code' in error && error.code === 13) return `replicaSet:${setName}`

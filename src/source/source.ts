@@ -27,6 +27,15 @@ export interface Source {
   read(from: Position, signal: AbortSignal): AsyncIterable<ChangeBatch>
 }
 
+/**
+ * Whether two identities of deployments can be the same one. A replica set is `replicaSet:NAME/ID`, or without the
+ * right to see its id `replicaSet:NAME`, which matches every id: a right that is granted later must not look like
+ * another cluster.
+ */
+export function sameDeployment(one: string, other: string): boolean {
+  return one === other || one.startsWith(`${other}/`) || other.startsWith(`${one}/`)
+}
+
 /** The window of history that the member read from still holds. */
 export interface OplogWindow {
   readonly member: string
