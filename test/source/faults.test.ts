@@ -30,7 +30,7 @@ describe('what is wrong is named', () => {
       code: 'SOURCE_AUTH_FAILED',
     })
     await using lab = await openLab(set.uri)
-    expect(lab.mongo.identity).toMatch(/^replicaSetId:[0-9a-f]{24}$/)
+    expect(lab.mongo.identity).toMatch(/^replicaSet:rs0\/[0-9a-f]{24}$/)
     await lab.client.db('admin').command({ createUser: 'reader', pwd: 'r', roles: [{ role: 'read', db: 'mine' }] })
     await using limited = await openLab(set.uri.replace('root:root', 'reader:r'))
     expect(await limited.mongo.window(signal)).toBeUndefined()
