@@ -57,12 +57,15 @@ pipelines:
     return daemon
   }
 
-  /** Waits until at least as many records stand in the topics as changes were written. */
+  /** Waits until every change stands in the topics. Counting records alone would count a replay's twice. */
   async arrived(daemon: Daemon): Promise<void> {
-    const enough = async () =>
-      (await countRecords(this.brokers, this.namespaces)) >= this.writer.written ? true : undefined
+    const complete = async () => {
+      if ((await countRecords(this.brokers, this.namespaces)) < this.writer.written) return undefined
+      const { violations } = await this.judge(true)
+      return violations.some(violation => violation.startsWith('G1')) ? undefined : true
+    }
     try {
-      await eventually(enough, `${this.writer.written} records`, 120_000)
+      await eventually(complete, `all of ${this.writer.written} changes`, 120_000)
     } catch (cause) {
       throw new Error(`${(cause as Error).message}\n${daemon.output.slice(-5_000)}`, { cause })
     }
