@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts'
 import type { Config } from '../config/schema.ts'
 import type { Logger } from '../log.ts'
 import type { Meter } from '../meter.ts'
+import type { Redact } from '../redact.ts'
 import type { Io } from './io.ts'
 
 /** What every part of the daemon is given. */
@@ -11,4 +12,6 @@ export interface Common {
   readonly log: Logger
   readonly meter: Meter
   readonly io: Io
+  /** Knows the secrets of `config`, for what is written past the log (G9). */
+  readonly redact: Redact
 }

@@ -25,7 +25,7 @@ export async function runDaemon(config: Config, io: Io, stop: AbortSignal): Prom
   const destination = config.sink.type === 'stdout' ? 'stderr' : 'stdout'
   const log = createLogger({ level: config.log.level, destination, secrets })
   const metrics = createMetrics({ version })
-  const common: Common = { config, clock: systemClock, log, meter: metrics.meter, io }
+  const common: Common = { config, clock: systemClock, log, meter: metrics.meter, io, redact: createRedact(secrets) }
   const monitors = config.pipelines.map(({ name }) => new Monitor(name, systemClock, metrics.meter))
   const text = (): Promise<string> => {
     for (const monitor of monitors) monitor.report()
@@ -44,8 +44,7 @@ export async function runDaemon(config: Config, io: Io, stop: AbortSignal): Prom
     if (stop.aborted && !(error instanceof Fault)) return exitCodes.done // Stopped before anything was read.
     const fault = asFault(error)
     log.error({ code: fault.code, remedy: fault.remedy, error: fault }, fault.message)
-    const message = createRedact(secrets)(fault.message)
-    io.stderr.write(`mongo2kafka: ${fault.code}: ${message}\n  Remedy: ${fault.remedy}\n`)
+    explain(common, fault)
     return exitCodes.failed
   }
 }
@@ -65,14 +64,23 @@ async function runPipelines(common: Common, monitors: readonly Monitor[], stop: 
   const faults = await Promise.all(startPipelines(common, { mongo, target, store }, monitors, stop))
   finished.abort()
   await reporting
-  const failed = config.pipelines.filter((_, index) => faults[index])
+  const failed = config.pipelines.flatMap(({ name }, index) => {
+    const fault = faults[index]
+    return fault ? [{ name, fault }] : []
+  })
   if (failed.length === 0) {
     log.info({}, 'mongo2kafka stopped; everything that was read is acknowledged and saved')
     return exitCodes.done
   }
-  const names = failed.map(pipeline => pipeline.name)
+  const names = failed.map(({ name }) => name)
   log.error({ pipelines: names }, 'mongo2kafka stopped with failed pipelines; their errors are above')
+  for (const { name, fault } of failed) explain(common, fault, `pipeline ${name}: `)
   return exitCodes.failed
+}
+
+/** Why we end, for the person at the terminal: the log may go elsewhere. */
+function explain({ io, redact }: Common, fault: Fault, where = ''): void {
+  io.stderr.write(`mongo2kafka: ${where}${fault.code}: ${redact(fault.message)}\n  Remedy: ${fault.remedy}\n`)
 }
 
 interface Opened {

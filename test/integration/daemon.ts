@@ -55,10 +55,10 @@ export class Daemon implements AsyncDisposable {
 
   /** Where its admin server listens, as its log says. */
   async adminUrl(): Promise<string> {
-    const port = await eventually(
-      () => /"admin":\{"host":"127.0.0.1","port":(\d+)\}/.exec(this.output)?.[1],
-      'the port',
-    )
+    const port = await eventually(() => {
+      if (this.#child.exitCode !== null) throw new Error(`the daemon exited: ${this.output}`)
+      return /"admin":\{"host":"127.0.0.1","port":(\d+)\}/.exec(this.output)?.[1]
+    }, 'the port')
     return `http://127.0.0.1:${port}`
   }
 

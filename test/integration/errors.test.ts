@@ -11,7 +11,8 @@ import { startReplicaSet } from '../../src/services/replica-set.ts'
 import type { ReplicaSet } from '../../src/services/services.ts'
 import { startStandalone } from '../../src/services/standalone.ts'
 import { options } from '../services/servers.ts'
-import { Daemon } from './daemon.ts'
+import { Daemon, eventually } from './daemon.ts'
+import { countRecords, readTopics } from './topics.ts'
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
@@ -130,6 +131,64 @@ describe('what the user typed', () => {
   })
 })
 
+describe('one of two pipelines fails', () => {
+  const collections = ['good', 'plain'] as const
+  const twoPipelines = (name: string, mode: string) =>
+    config({ name }).split('  - name: all')[0] +
+    collections
+      .map(collection => {
+        const source = `{ collections: [${name}.${collection}], fullDocument: ${collection === 'plain' ? mode : 'auto'} }`
+        return `  - { name: ${collection}, partitions: 1, source: ${source} }\n`
+      })
+      .join('')
+
+  test('the other goes on; the failed one keeps its position through restarts (G1, G8)', async () => {
+    const name = freshName()
+    const brokers = inject('kafkaBrokers')
+    await using client = new MongoClient(inject('mongodbUri'))
+    const [good, plain] = collections.map(each => client.db(name).collection<{ _id: number; v: string }>(each))
+    const arrived = (collection: string, count: number) =>
+      eventually(
+        async () => ((await countRecords(brokers, [`${name}.${collection}`])) >= count ? true : undefined),
+        `${count} records of ${collection}`,
+      )
+    {
+      await using daemon = await Daemon.start(twoPipelines(name, 'required'))
+      for (const pipeline of collections) await daemon.reaches(pipeline, 'running', 'idle')
+      await plain?.insertOne({ _id: 1, v: 'v1' })
+      await plain?.updateOne({ _id: 1 }, { $set: { v: 'v2' } })
+      const { error } = await daemon.reaches('plain', 'failed')
+      expect(error?.code).toBe('SOURCE_IMAGE_MISSING')
+      expect(error?.remedy).toBe(remedies.SOURCE_IMAGE_MISSING)
+      await good?.insertOne({ _id: 1, v: 'v3' })
+      await arrived('good', 1)
+      expect((await daemon.reaches('good', 'running', 'idle')).error).toBeNull()
+      const ready = await fetch(`${await daemon.adminUrl()}/readyz`)
+      expect(ready.status).toBe(503)
+      expect(await ready.json()).toMatchObject({
+        ready: false,
+        reasons: [{ pipeline: 'plain', state: 'failed', code: 'SOURCE_IMAGE_MISSING' }],
+      })
+      expect(await daemon.stop('SIGTERM'), daemon.output).toBe(1)
+      expect(daemon.stderr).toContain('pipeline plain: SOURCE_IMAGE_MISSING')
+    }
+    {
+      // Nothing was mended: it stops at the same change, instead of passing over it.
+      await using daemon = await Daemon.start(twoPipelines(name, 'required'))
+      await daemon.reaches('plain', 'failed')
+      expect(await daemon.stop('SIGTERM'), daemon.output).toBe(1)
+    }
+    await using daemon = await Daemon.start(twoPipelines(name, 'whenAvailable'))
+    await plain?.updateOne({ _id: 1 }, { $set: { v: 'v4' } })
+    await arrived('plain', 3)
+    for (const pipeline of collections) await daemon.reaches(pipeline, 'running', 'idle')
+    expect((await fetch(`${await daemon.adminUrl()}/readyz`)).status).toBe(200)
+    expect(await daemon.stop('SIGTERM'), daemon.output).toBe(0)
+    const seen = await readTopics(brokers, [`${name}.plain`])
+    expect(seen.map(({ change }) => change)).toEqual(['v1', 'v2', 'v4'])
+  })
+})
+
 describe('checkpoints in files, records on stdout', () => {
   let directory: string
   beforeAll(async () => {
@@ -147,10 +206,10 @@ describe('checkpoints in files, records on stdout', () => {
       await using daemon = await Daemon.start(yaml)
       await daemon.reaches('all', 'idle')
       await client.db(name).collection<{ _id: number }>('c').insertOne({ _id: 1 })
-      await daemon.reaches('all', 'running')
+      await eventually(() => (daemon.stdout.endsWith('\n') ? true : undefined), 'a record on stdout')
       expect(await daemon.stop('SIGTERM'), daemon.output).toBe(0)
       const records = daemon.stdout.split('\n').filter(Boolean).map(parseRecord)
-      expect(records).toEqual([{ topic: `${name}.c`, partition: 0, key: '{"_id":1}', document: { _id: 1 } }])
+      expect(records).toEqual([{ topic: `${name}.c`, partition: 0, key: '1', document: { _id: 1 } }])
     }
     const [file = ''] = await readdir(path)
     const bytes = await readFile(join(path, file))

@@ -47,7 +47,12 @@ test('Kafka killed under load and started on its data: nothing lost, the daemon 
 }, async () => {
   await using broker = await startBroker(options())
   const brokers = broker.brokers
-  await using setting = await Setting.create({ brokers, documents: 200, collections: ['orders', 'items'], partitions: 4 })
+  await using setting = await Setting.create({
+    brokers,
+    documents: 200,
+    collections: ['orders', 'items'],
+    partitions: 4,
+  })
   await using daemon = await setting.daemon()
   for (const namespace of setting.namespaces) {
     const writing = setting.writer.write(namespace, 8_000, 100)
