@@ -17,6 +17,11 @@ export interface KafkaAccess {
   /** Names what to do about an error of kafkajs; SINK_UNAVAILABLE where it is worth another try. */
   faultOf(error: unknown, action: string): Fault
   readonly clock: Clock
+  /**
+   * How long one save may stay unacknowledged. Not longer than a batch of the sink: a pipeline whose sink gave up waits
+   * for its save too, and looks as if it ran until then (G8). Default 30 s.
+   */
+  readonly saveLimitMs?: number
 }
 
 /** The store's fault for an error: where trying again helps, it is the checkpoint that is unavailable. */

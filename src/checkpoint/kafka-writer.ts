@@ -3,7 +3,7 @@ import { Retryable } from '../errors.ts'
 import { checkpointFault, type KafkaAccess, type KafkaConnection, within } from './kafka-connection.ts'
 
 const connectLimitMs = 30_000
-const sendLimitMs = 60_000
+const defaultSaveLimitMs = 30_000
 const ackTimeoutMs = 10_000
 const closeLimitMs = 3_000
 /** kafkajs counts sequence numbers wrongly at 2^31. */
@@ -39,7 +39,8 @@ export class KafkaWriter {
       const options = { access: this.#access, connection, ...(signal && { signal }) }
       if (this.#written === 0) await within(producer.connect(), connectLimitMs, action, options)
       this.#written += records.length
-      return await within(this.#send(producer, records), sendLimitMs, action, options)
+      const { saveLimitMs = defaultSaveLimitMs } = this.#access
+      return await within(this.#send(producer, records), saveLimitMs, action, options)
     } catch (error) {
       await this.#discard()
       signal?.throwIfAborted()

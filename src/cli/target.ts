@@ -55,6 +55,7 @@ export async function openStore(common: Common, signal: AbortSignal): Promise<Ch
       topic,
       replication,
       clock,
+      saveLimitMs: config.sink.producer.requestTimeoutMs,
       connect: patience => createClient({ settings, log, clock, patience }),
       faultOf,
     },
