@@ -32,7 +32,9 @@ export class Monitor implements Watch {
 
   enter(state: PipelineState, error?: unknown): void {
     this.#state = state
-    this.#fault = error === undefined ? undefined : asFault(error)
+    // A new attempt does not mend anything yet: what ended the last one stays visible until it runs (G8).
+    if (error !== undefined) this.#fault = asFault(error)
+    else if (state !== 'starting') this.#fault = undefined
     if (state === 'starting' || state === 'retrying' || state === 'failed') this.#forget()
     for (const each of states) {
       this.#meter.gauge('pipeline_state', { pipeline: this.name, state: each }, each === state ? 1 : 0)

@@ -77,3 +77,14 @@ test('a failure shows its code and remedy, and what was in flight is forgotten',
   expect(gauges.get('pipeline_state failed')).toBe(1)
   expect(gauges.get('pipeline_state running')).toBe(0)
 })
+
+test('the error of a failed attempt stays visible while the next one starts, until it runs', () => {
+  const { monitor } = setting(100)
+  monitor.enter('retrying', new Configuration('SINK_UNAUTHORIZED', 'not allowed'))
+  monitor.enter('starting')
+  expect(monitor.status).toMatchObject({ state: 'starting', error: { code: 'SINK_UNAUTHORIZED' } })
+  const idle = batch(95)
+  monitor.began(idle)
+  monitor.delivered(idle)
+  expect(monitor.status).toMatchObject({ state: 'idle', error: null })
+})

@@ -21,7 +21,8 @@ export function clientLog(log: Logger, clock: Clock, onRetry: () => void): logCr
       return
     }
     quiet.set(entry.namespace, { untilMs: nowMs + quietMs, suppressed: 0 })
-    const { broker } = entry.log
-    log.warn({ part: entry.namespace, broker, suppressed: last?.suppressed ?? 0 }, `Kafka client: ${entry.log.message}`)
+    const { broker, error } = entry.log
+    const fields = { part: entry.namespace, broker, error, suppressed: last?.suppressed ?? 0 }
+    log.warn(fields, `Kafka client: ${entry.log.message}`)
   }
 }

@@ -44,6 +44,7 @@ export interface Client {
 export function createClient(options: ClientOptions): Client {
   const { settings, log, clock, patience, onRetry = () => {} } = options
   const sockets = new Set<Socket>()
+  const write = clientLog(log, clock, onRetry)
   let cutReason: string | undefined
   const config: KafkaConfig = {
     clientId: settings.clientId,
@@ -55,7 +56,8 @@ export function createClient(options: ClientOptions): Client {
     enforceRequestTimeout: true,
     retry: patience === 'for-ever' ? retryForEver : retryOnce,
     logLevel: logLevel.WARN,
-    logCreator: clientLog(log, clock, onRetry),
+    // After a cut its errors are our own doing.
+    logCreator: level => entry => cutReason === undefined && write(level)(entry),
     socketFactory: ({ host, port, ssl, onConnect }) => {
       if (cutReason !== undefined) throw new Error(cutReason)
       const socket = openSocket(host, port, ssl, onConnect)
