@@ -23,7 +23,9 @@ export interface OutRecord {
   readonly timestampMs: number
 }
 
-/** Bytes a record is counted with in windows and batches: what it carries plus a flat overhead. */
-export function recordBytes(record: Pick<OutRecord, 'key' | 'value'>): number {
-  return record.key.length + (record.value?.length ?? 0) + 96
+/** Bytes a record is counted with in the window: what it carries, headers included, and a flat overhead. */
+export function recordBytes(record: Pick<OutRecord, 'key' | 'value' | 'headers'>): number {
+  let headerBytes = 0
+  for (const name in record.headers) headerBytes += name.length + (record.headers[name]?.length ?? 0)
+  return record.key.length + (record.value?.length ?? 0) + headerBytes + 96
 }

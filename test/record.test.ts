@@ -3,6 +3,9 @@ import { recordBytes } from '../src/record.ts'
 
 test('a record counts with key, value and an overhead, a tombstone without value', () => {
   const key = Buffer.from('"k"')
-  expect(recordBytes({ key, value: Buffer.alloc(500) }) - recordBytes({ key, value: null })).toBe(500)
-  expect(recordBytes({ key, value: null })).toBeGreaterThan(key.length)
+  const tombstone = { key, value: null, headers: {} }
+  expect(recordBytes({ ...tombstone, value: Buffer.alloc(500) }) - recordBytes(tombstone)).toBe(500)
+  expect(recordBytes(tombstone)).toBeGreaterThan(key.length)
+  const headers = { 'm2k.op': 'c', 'm2k.position': Buffer.alloc(400) }
+  expect(recordBytes({ ...tombstone, headers }) - recordBytes(tombstone)).toBe(6 + 1 + 12 + 400)
 })

@@ -10,11 +10,24 @@ import { durationMs } from './units.ts'
 export function checkRules(root: unknown): Finding[] {
   const pipelines = getOwn(root, 'pipelines')
   return [
+    ...uriRules(root),
     ...sinkRules(root),
     ...retryRules(root),
     ...nameRules(Array.isArray(pipelines) ? pipelines : []),
     ...(Array.isArray(pipelines) ? pipelines.flatMap(pipelineRules) : []),
   ]
+}
+
+/** The driver would take a part of such a password for a host or a port, and name it in its errors (G9). */
+function uriRules(root: unknown): Finding[] {
+  const uri = getOwn(getOwn(root, 'mongodb'), 'uri')
+  if (typeof uri !== 'string') return []
+  const [head = '', ...options] = uri.replace(/^mongodb(\+srv)?:\/\//, '').split('?')
+  const [at, slash] = [head.indexOf('@'), head.indexOf('/')]
+  const split = at < 0 && slash < 0 && options.join('?').includes('@')
+  if (!split && at === head.lastIndexOf('@') && (slash < 0 || at < slash)) return []
+  const message = 'user and password must be percent-encoded: / as %2F, ? as %3F, @ as %40, : as %3A'
+  return [{ pointer: '/mongodb/uri', message }]
 }
 
 function sinkRules(root: unknown): Finding[] {
@@ -31,7 +44,7 @@ function sinkRules(root: unknown): Finding[] {
     findings.push({ pointer: '/checkpoint/store', message })
   }
   if (store === 'file' && getOwn(checkpoint, 'path') === undefined) {
-    findings.push({ pointer: '/checkpoint/path', message: 'is missing: store file needs the path of its file' })
+    findings.push({ pointer: '/checkpoint/path', message: 'is missing: store file needs the path of a directory' })
   }
   const tls = getOwn(sink, 'tls')
   const [cert, key] = [getOwn(tls, 'cert'), getOwn(tls, 'key')]

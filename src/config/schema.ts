@@ -24,7 +24,7 @@ const checkpointSchema = {
   additionalProperties: false,
   default: {},
   properties: {
-    store: { type: 'string', description: 'A Kafka topic, or a file.', enum: ['kafka', 'file'], default: 'kafka' },
+    store: { type: 'string', description: 'A Kafka topic, or files.', enum: ['kafka', 'file'], default: 'kafka' },
     topic: {
       type: 'string',
       description: 'Topic of store `kafka`: compacted, created here.',
@@ -39,7 +39,11 @@ const checkpointSchema = {
       minimum: 1,
       maximum: 32_767,
     },
-    path: { type: 'string', description: 'Path of store `file`, which needs it.', minLength: 1 },
+    path: {
+      type: 'string',
+      description: 'Directory of store `file`, which needs it: a file a pipeline.',
+      minLength: 1,
+    },
     interval: {
       ...duration,
       description: 'Least time between two saved positions; what waits for one counts as in flight.',

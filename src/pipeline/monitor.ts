@@ -18,6 +18,8 @@ export class Monitor implements Watch {
   #fault: Fault | undefined
   #durable: { position: Position; savedAtMs: number } | undefined
   #read = false
+  /** The furthest batch with records that was handed to the sink, in this attempt or an earlier one. */
+  #furthest: Position | undefined
   #window: OplogWindow | undefined
   #inFlightRecords = 0
   #inFlightBytes = 0
@@ -50,12 +52,18 @@ export class Monitor implements Watch {
     this.#durable = { position, savedAtMs }
   }
 
+  /** Whether records were handed to the sink that no saved position covers: the next start would repeat them. */
+  get owes(): boolean {
+    return !!this.#furthest && !!this.#durable && this.#furthest.compare(this.#durable.position) > 0
+  }
+
   oplogWindow(window: OplogWindow | undefined): void {
     this.#window = window
   }
 
   began(batch: PreparedBatch): void {
     this.#inFlight.add(batch)
+    if (batch.records.length > 0) this.#furthest = later(this.#furthest, batch.position)
     this.#inFlightRecords += batch.records.length
     this.#inFlightBytes += batch.bytes
   }
@@ -148,4 +156,8 @@ export class Monitor implements Watch {
     this.#inFlightRecords = 0
     this.#inFlightBytes = 0
   }
+}
+
+function later(one: Position | undefined, other: Position): Position {
+  return one && one.compare(other) > 0 ? one : other
 }

@@ -60,14 +60,18 @@ export async function runPipeline(
 ): Promise<Fault | undefined> {
   const { monitor, clock, log } = parts
   let failures = 0
+  let lastFault: Fault | undefined
   let lastPosition: Position | undefined
   for (;;) {
     try {
       await attempt(parts, stop, machine)
+      // Stopped before a replay was through: not clean, whatever the last attempt says (G3).
+      if (lastFault && monitor.owes) return fail(parts, lastFault)
       monitor.enter('stopped')
       return undefined
     } catch (error) {
       const fault = asFault(error)
+      lastFault = fault
       const position = monitor.durablePosition
       if (stop.aborted && endsCleanly(error, monitor)) {
         monitor.enter('stopped')
@@ -90,7 +94,7 @@ export async function runPipeline(
 
 /** An error while stopping is none where it is the stop itself, or a retry's and nothing of ours was under way. */
 function endsCleanly(error: unknown, monitor: Monitor): boolean {
-  if (monitor.status.inFlightRecords > 0) return false
+  if (monitor.owes) return false
   return error instanceof Retryable || (error instanceof Error && error.name === 'AbortError')
 }
 

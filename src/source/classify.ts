@@ -30,8 +30,8 @@ const known: ReadonlyMap<number, readonly [FaultClass, ErrorCode]> = new Map<num
  * killed or timed-out operations, a read concern that is not available yet.
  */
 const passing: ReadonlySet<number> = new Set([
-  6, 7, 24, 46, 50, 63, 70, 89, 91, 112, 133, 134, 150, 189, 202, 211, 222, 234, 237, 239, 246, 262, 290, 308, 384, 391,
-  9001, 10058, 10107, 11600, 11601, 11602, 13388, 13435, 13436,
+  6, 7, 24, 46, 50, 63, 70, 89, 91, 112, 133, 134, 150, 175, 189, 202, 211, 222, 234, 237, 239, 246, 262, 290, 308, 384,
+  391, 9001, 10058, 10107, 11600, 11601, 11602, 13388, 13435, 13436,
 ])
 
 /** ChangeStreamFatalError and the resume token that the server cannot make a key of: resume by time instead. */

@@ -49,22 +49,26 @@ export class PipelineSource implements Source {
     const { hub, matches } = this.#settings
     let position = from
     let seat = hub?.sit(matches, position)
-    while (!signal.aborted) {
-      if (seat) {
-        for await (const batch of taken(hub!, seat, signal)) {
-          position = batch.position
-          yield batch
-        }
-        seat = undefined
-      } else {
-        for await (const batch of this.#settings.openReader().read(position, signal)) {
-          const part = partOf(batch, matches, position)
-          position = part.position
-          yield part
-          seat = hub?.rejoin(matches, position)
-          if (seat) break
+    try {
+      while (!signal.aborted) {
+        if (seat) {
+          for await (const batch of taken(hub!, seat, signal)) {
+            position = batch.position
+            yield batch
+          }
+          seat = undefined
+        } else {
+          for await (const batch of this.#settings.openReader().read(position, signal)) {
+            const part = partOf(batch, matches, position)
+            position = part.position
+            yield part
+            seat = hub?.rejoin(matches, position)
+            if (seat) break
+          }
         }
       }
+    } finally {
+      if (seat) hub?.leave(seat) // Taken, but the end came before it was used.
     }
   }
 }

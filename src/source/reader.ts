@@ -115,8 +115,12 @@ export class ChangeStreamReader {
     if (!mayRetry(fault, progress)) throw fault
     const nowMs = clock.nowMs()
     progress.failingSinceMs ??= nowMs
-    if (nowMs - progress.failingSinceMs > patienceMs) throw fault
-    if (fault.code === 'SOURCE_STALLED') progress.deadlineMs = Math.min(progress.deadlineMs * 2, maxDeadlineMs)
+    if (fault.code === 'SOURCE_STALLED' && progress.deadlineMs < maxDeadlineMs) {
+      // Patience waits: a new reader would begin with the short deadline again, and never get through a long scan.
+      progress.deadlineMs = Math.min(progress.deadlineMs * 2, maxDeadlineMs)
+    } else if (nowMs - progress.failingSinceMs > patienceMs) {
+      throw fault
+    }
     log.warn(
       { code: fault.code, attempt: progress.failures, error: fault.message },
       'The change stream is opened again',

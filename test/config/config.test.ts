@@ -172,7 +172,7 @@ test.each([
   [
     'a file store without file',
     `${base}checkpoint: { store: file }\n${pipelines}`,
-    'test.yaml:6:1 checkpoint.path: is missing: store file needs the path of its file',
+    'test.yaml:6:1 checkpoint.path: is missing: store file needs the path of a directory',
   ],
   [
     'half a client certificate',

@@ -88,3 +88,17 @@ test('the error of a failed attempt stays visible while the next one starts, unt
   monitor.delivered(idle)
   expect(monitor.status).toMatchObject({ state: 'idle', error: null })
 })
+
+test('owes what was begun and no saved position covers, through failures too (G3)', () => {
+  const { monitor } = setting(100)
+  monitor.durable(at(10), 0)
+  const records = batch(90, 89)
+  monitor.began(records)
+  monitor.enter('retrying', new Configuration('SINK_UNAUTHORIZED', 'not allowed'))
+  expect(monitor.owes).toBe(true)
+  monitor.began(records)
+  monitor.delivered(records)
+  expect(monitor.owes).toBe(false)
+  monitor.began(batch(95))
+  expect(monitor.owes).toBe(false)
+})

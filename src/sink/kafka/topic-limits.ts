@@ -12,13 +12,16 @@ const smallestBytes = 4096
 export class TopicLimits {
   readonly #batchBytes: number
   readonly #limits = new Map<string, number>()
+  /** Limits that refusals have taught. What the topic says does not lift them: it is not the whole truth. */
+  readonly #refused = new Map<string, number>()
 
   constructor(batchBytes: number) {
     this.#batchBytes = batchBytes
   }
 
   get(topic: string): number {
-    return this.#limits.get(topic) ?? Math.max(smallestBytes, this.#batchBytes - headroomBytes)
+    const limit = this.#limits.get(topic) ?? Math.max(smallestBytes, this.#batchBytes - headroomBytes)
+    return Math.min(limit, this.#refused.get(topic) ?? limit)
   }
 
   /** What the topic itself says replaces what was guessed. */
@@ -35,7 +38,7 @@ export class TopicLimits {
         byPartition.set(record.partition, before + recordSizeBytes(record))
       }
       const largest = Math.max(...byPartition.values())
-      this.#limits.set(topic, Math.floor(Math.min(this.get(topic), largest) / 2))
+      this.#refused.set(topic, Math.floor(Math.min(this.get(topic), largest) / 2))
     }
   }
 }

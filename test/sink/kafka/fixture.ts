@@ -1,4 +1,4 @@
-import { Kafka, logLevel } from 'kafkajs'
+import { type Admin, Kafka, logLevel } from 'kafkajs'
 import { systemClock } from '../../../src/clock.ts'
 import { silentLogger } from '../../../src/log.ts'
 import { silentMeter } from '../../../src/meter.ts'
@@ -54,6 +54,18 @@ export interface ReadRecord {
   readonly timestamp: string
 }
 
+/** A broker that has just started answers before it leads its partitions again: code 6, for a moment. */
+async function endOffsets(admin: Admin, topic: string): Promise<Map<number, number>> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return new Map((await admin.fetchTopicOffsets(topic)).map(({ partition, high }) => [partition, Number(high)]))
+    } catch (error) {
+      if (attempt === 40) throw error
+      await systemClock.sleep(250)
+    }
+  }
+}
+
 /** Everything in `topic` up to its present end, in the order of each partition. */
 export async function readTopic(brokers: readonly string[], topic: string): Promise<ReadRecord[]> {
   const kafka = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING })
@@ -61,7 +73,7 @@ export async function readTopic(brokers: readonly string[], topic: string): Prom
   const consumer = kafka.consumer({ groupId: freshTopic('reader') })
   try {
     await admin.connect()
-    const ends = new Map((await admin.fetchTopicOffsets(topic)).map(({ partition, high }) => [partition, Number(high)]))
+    const ends = await endOffsets(admin, topic)
     const next = new Map([...ends].filter(([, end]) => end > 0).map(([partition]) => [partition, 0]))
     const records: ReadRecord[] = []
     if (next.size === 0) return records
