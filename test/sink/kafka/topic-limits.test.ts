@@ -22,3 +22,12 @@ it('halves with each refusal, down to single records, for the topics of the refu
   expect(limits.get('t')).toBeLessThan(first)
   expect(limits.get('u')).toBe(untouched)
 })
+
+it('keeps what refusals have taught when the topic is asked again: each new sink asks', () => {
+  const limits = new TopicLimits(1 << 20)
+  limits.learn('t', 1 << 20)
+  limits.refused(new Map([['t', [record('t', 0, 'x'.repeat(1_000)), record('t', 0, 'y'.repeat(1_000))]]]))
+  const taught = limits.get('t')
+  limits.learn('t', 1 << 20)
+  expect(limits.get('t')).toBe(taught)
+})
