@@ -20,6 +20,7 @@ describe('MongoDB loses its primary under load', () => {
     await using set = await startReplicaSet({ ...options(), members: 3, electionTimeoutMs: 2_000 })
     const collections = ['orders', 'after-stepdown', 'after-kill']
     await using setting = await Setting.create({ uri: set.uri, documents: 200, collections, partitions: 4 })
+    setting.writer.atomic = true
     await using daemon = await setting.daemon()
     const [orders = '', afterStepDown = '', afterKill = ''] = setting.namespaces
 

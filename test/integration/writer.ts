@@ -12,6 +12,8 @@ interface Versioned {
  * through. Versions never repeat, so that every record can be told from every other.
  */
 export class Writer implements AsyncDisposable {
+  /** Each bulk is one transaction, which the driver repeats as a whole: where primaries die under it. */
+  atomic = false
   readonly journal = new Map<string, string[]>()
   readonly #client: MongoClient
   readonly #random: () => number
@@ -45,9 +47,9 @@ export class Writer implements AsyncDisposable {
   async write(namespace: string, count: number, bulk = 500): Promise<void> {
     for (let left = count; left > 0; left -= bulk) {
       const steps = Array.from({ length: Math.min(bulk, left) }, () => this.#step(namespace))
-      await this.collection(namespace).bulkWrite(
+      await this.#apply(
+        namespace,
         steps.map(step => step.operation),
-        { ordered: true },
       )
       for (const { document, change } of steps) {
         const changes = this.journal.get(document) ?? []
@@ -55,6 +57,19 @@ export class Writer implements AsyncDisposable {
         this.journal.set(document, changes)
       }
     }
+  }
+
+  async #apply(namespace: string, operations: AnyBulkWriteOperation<Versioned>[]): Promise<void> {
+    const collection = this.collection(namespace)
+    if (!this.atomic) {
+      await collection.bulkWrite(operations, { ordered: true })
+      return
+    }
+    await this.#client.withSession(session =>
+      session.withTransaction(() => collection.bulkWrite(operations, { ordered: true, session }), {
+        writeConcern: { w: 'majority' },
+      }),
+    )
   }
 
   #step(namespace: string): { operation: AnyBulkWriteOperation<Versioned>; document: string; change: string } {
