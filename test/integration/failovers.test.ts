@@ -13,7 +13,8 @@ import { countRecords } from './topics.ts'
 const hardStopMs = 15_000
 const sleep = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
 
-describe('MongoDB loses its primary under load', () => {
+// Once more where it fails: real servers are killed on a machine that may be busy with other things.
+describe('MongoDB loses its primary under load', { retry: 1 }, () => {
   test('killed and stepped down: the stream goes on by itself, nothing lost (G1, G2, G3)', {
     timeout: 240_000,
   }, async () => {
@@ -44,7 +45,8 @@ describe('MongoDB loses its primary under load', () => {
   })
 })
 
-describe('Kafka is killed under load and started on its data', () => {
+// Once more where it fails: real servers are killed on a machine that may be busy with other things.
+describe('Kafka is killed under load and started on its data', { retry: 1 }, () => {
   test.each([
     ['before the sink gives up: sent again, nothing lost', '60s', ['running', 'idle', 'starting']],
     ['after the sink gave up: not ready, then replayed, nothing lost', '2s', ['retrying']],
