@@ -1,8 +1,8 @@
-import { parseArgs } from 'node:util'
 import { processEnvironment } from '../config/environment.ts'
 import { loadConfigFile } from '../config/file.ts'
 import { formatProblem, InvalidConfig } from '../config/problem.ts'
 import type { Config } from '../config/schema.ts'
+import { configOptions } from './config-options.ts'
 import { runDaemon } from './daemon.ts'
 import { exitCodes, type Io } from './io.ts'
 
@@ -14,14 +14,14 @@ const usage = `Usage: mongo2kafka run -c FILE [--set PATH=VALUE]...
 
 /** The daemon. Resolves to its exit code once `stop` has aborted and everything is drained, or nothing can go on. */
 export async function run(argv: readonly string[], io: Io, stop: AbortSignal): Promise<number> {
-  const options = optionsOf(argv)
-  if (options.help) {
+  const options = configOptions(argv)
+  if (typeof options === 'string') {
+    io.stderr.write(`mongo2kafka run: ${options}\n\n${usage}`)
+    return exitCodes.usage
+  }
+  if (options.help || options.file === undefined) {
     io.stdout.write(usage)
     return exitCodes.done
-  }
-  if (options.file === undefined) {
-    io.stderr.write(`mongo2kafka run: ${options.error ?? '-c FILE is missing'}\n\n${usage}`)
-    return exitCodes.usage
   }
   const config = loadOrExplain(options.file, options.overrides, io)
   return config ? runDaemon(config, io, stop) : exitCodes.configuration
@@ -34,28 +34,5 @@ function loadOrExplain(file: string, overrides: readonly string[], io: Io): Conf
     if (!(error instanceof InvalidConfig)) throw error
     for (const problem of error.problems) io.stderr.write(`${formatProblem(problem)}\n`)
     return undefined
-  }
-}
-
-interface Options {
-  readonly help?: boolean
-  readonly error?: string
-  readonly file: string | undefined
-  readonly overrides: readonly string[]
-}
-
-function optionsOf(argv: readonly string[]): Options {
-  try {
-    const { values } = parseArgs({
-      args: [...argv],
-      options: {
-        config: { type: 'string', short: 'c' },
-        set: { type: 'string', multiple: true, default: [] },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    })
-    return { help: values.help, file: values.config, overrides: values.set }
-  } catch (error) {
-    return { error: error instanceof Error ? error.message : String(error), file: undefined, overrides: [] }
   }
 }

@@ -1,12 +1,6 @@
 import type { Schema } from './json-schema.ts'
-import { durationPattern, sizePattern } from './units.ts'
-
-const duration = {
-  type: 'string',
-  pattern: durationPattern,
-  'x-expected': 'a duration with its unit, such as 250ms, 10s, 5m or 1h',
-  'x-unit': 'duration',
-} as const
+import { duration } from './schema-units.ts'
+import { sizePattern } from './units.ts'
 
 const path = { type: 'string', minLength: 1 } as const
 

@@ -1,7 +1,8 @@
 import type { Resolved, Schema } from './json-schema.ts'
 import { nameExpected, namePattern, pipelineOptions, pipelineSchema } from './schema-pipeline.ts'
 import { sinkSchema } from './schema-sink.ts'
-import { durationPattern, sizePattern } from './units.ts'
+import { duration } from './schema-units.ts'
+import { sizePattern } from './units.ts'
 
 /** `schema` with nothing required: a half-filled source is fine in `defaults`. */
 function optional(schema: Schema): Schema {
@@ -10,13 +11,6 @@ function optional(schema: Schema): Schema {
   const entries = Object.entries(properties).map(([name, child]) => [name, optional(child)])
   return { ...rest, properties: Object.fromEntries(entries) }
 }
-
-const duration = {
-  type: 'string',
-  pattern: durationPattern,
-  'x-expected': 'a duration with its unit, such as 250ms, 10s, 5m or 1h',
-  'x-unit': 'duration',
-} as const
 
 const checkpointSchema = {
   type: 'object',
