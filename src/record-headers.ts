@@ -1,0 +1,94 @@
+import type { Headers, OutRecord, Records } from './record.ts'
+
+/**
+ * Headers as a Kafka record (format v2) holds them: their number, then for each the length of its name, the name in
+ * UTF-8, the length of its value and the value; numbers are zigzag varints.
+ * Source: https://kafka.apache.org/documentation/#recordheader
+ */
+export function packHeaders(headers: Headers): Buffer {
+  const parts: Buffer[] = []
+  const entries = Object.entries(headers)
+  parts.push(varint(entries.length))
+  for (const [name, value] of entries) {
+    const nameBytes = Buffer.from(name)
+    const valueBytes = typeof value === 'string' ? Buffer.from(value) : value
+    parts.push(varint(nameBytes.length), nameBytes, varint(valueBytes.length), valueBytes)
+  }
+  return Buffer.concat(parts)
+}
+
+/** Headers that are compared as bytes and so are no text. */
+const binary: ReadonlySet<string> = new Set(['m2k.position'])
+
+/** The headers in `bytes[start, end)`; what is text comes back as a string. Throws a RangeError where they are malformed. */
+export function unpackHeaders(bytes: Buffer, start: number, end: number): Headers {
+  const headers: Record<string, string | Buffer> = {}
+  let at = start
+  const number = (): number => {
+    let value = 0
+    for (let shift = 0; at < end && shift < 35; shift += 7) {
+      const byte = bytes[at++]!
+      value |= (byte & 127) << shift
+      if (byte < 128) return (value >>> 1) ^ -(value & 1)
+    }
+    throw new RangeError('malformed record headers')
+  }
+  const slice = (): Buffer => {
+    const length = number()
+    if (length < 0 || at + length > end) throw new RangeError('malformed record headers')
+    at += length
+    return bytes.subarray(at - length, at)
+  }
+  for (let left = number(); left > 0; left--) {
+    const name = slice().toString()
+    const value = slice()
+    headers[name] = binary.has(name) ? Buffer.from(value) : value.toString()
+  }
+  return headers
+}
+
+/** Record `i` as an object of its own. */
+export function outRecord(records: Records, i: number): OutRecord {
+  const { bytes, starts, valueStarts, headerStarts } = records
+  const part = (from: number, to: number): Buffer => Buffer.from(bytes.subarray(from, to))
+  return {
+    topic: records.topics[i]!,
+    partition: records.partitions[i]!,
+    key: part(starts[i]!, valueStarts[i]!),
+    value: records.tombstones[i] === 1 ? null : part(valueStarts[i]!, headerStarts[i]!),
+    headers: unpackHeaders(bytes, headerStarts[i]!, starts[i + 1]!),
+    timestampMs: records.timestampsMs[i]!,
+  }
+}
+
+/** The way back, in memory of its own: for sources of single records, such as tests. */
+export function packRecords(list: readonly OutRecord[]): Records {
+  const headers = list.map(record => packHeaders(record.headers))
+  const starts = new Int32Array(list.length + 1)
+  const valueStarts = new Int32Array(list.length)
+  const headerStarts = new Int32Array(list.length)
+  list.forEach(({ key, value }, i) => {
+    valueStarts[i] = starts[i]! + key.length
+    headerStarts[i] = valueStarts[i]! + (value?.length ?? 0)
+    starts[i + 1] = headerStarts[i]! + headers[i]!.length
+  })
+  return {
+    count: list.length,
+    bytes: Buffer.concat(list.flatMap(({ key, value }, i) => [key, value ?? Buffer.alloc(0), headers[i]!])),
+    starts,
+    valueStarts,
+    headerStarts,
+    tombstones: Uint8Array.from(list, ({ value }) => (value === null ? 1 : 0)),
+    timestampsMs: Float64Array.from(list, ({ timestampMs }) => timestampMs),
+    topics: list.map(({ topic }) => topic),
+    partitions: Int32Array.from(list, ({ partition }) => partition),
+  }
+}
+
+function varint(value: number): Buffer {
+  const bytes: number[] = []
+  let rest = (value << 1) >>> 0 // Lengths are never negative.
+  for (; rest > 127; rest >>>= 7) bytes.push((rest & 127) | 128)
+  bytes.push(rest)
+  return Buffer.from(bytes)
+}
