@@ -1,0 +1,76 @@
+/** A finished record batch on its way to the leader of one partition. */
+export interface ProduceBatch {
+  readonly topic: string
+  readonly partition: number
+  /** A whole RecordBatch (magic 2). Must not change until the request that carries it is settled. */
+  readonly bytes: Buffer
+}
+
+/** What the broker said about one batch. */
+export interface ProduceResult {
+  readonly topic: string
+  readonly partition: number
+  /** Kafka's protocol error code; 0: every in-sync replica has the batch. */
+  readonly errorCode: number
+  /** Offset of the batch's first record, -1 with an error or where the broker no longer knows it. */
+  readonly baseOffset: bigint
+  /** Indexes within the batch of the records that were refused, where the broker names them. */
+  readonly rejected: readonly number[]
+}
+
+export interface ProduceAnswer {
+  /** One for each batch of the request, in its order. */
+  readonly results: readonly ProduceResult[]
+  /** How long the broker asks us to wait before the next request, by quota; it may mute the connection itself. */
+  readonly throttleMs: number
+}
+
+/**
+ * One connection to one broker. It is used until it breaks and never mended: `connect` makes another, and whoever
+ * used this one decides what to send again.
+ */
+export interface BrokerConnection {
+  readonly nodeId: number
+  /**
+   * Sends one request with acknowledgement by all in-sync replicas, at most one batch a partition. Requests are on
+   * the wire in call order and answered in it. It sends as many as are asked for: how many are outstanding is the
+   * caller's choice, and so is the memory they keep.
+   *
+   * Rejects with a Fault when the connection is gone, when no answer came within the request's limit, or when the
+   * answer makes no sense; the connection is then closed for good and every other request of it rejects too.
+   * Whether the broker has taken the batches of a rejected request is not known. An error of one partition is no
+   * rejection: it is in its result.
+   */
+  produce(batches: readonly ProduceBatch[]): Promise<ProduceAnswer>
+  /** Closes at once: outstanding requests reject and no byte is handed to the network any more. Idempotent. */
+  close(): void
+}
+
+/** Where one topic's partitions are led. */
+export interface TopicLeaders {
+  readonly topic: string
+  /** Kafka's error code about the whole topic (3: there is none of that name); `leaders` is then empty. */
+  readonly errorCode: number
+  /** Node id of the leader by partition, -1: none at present. */
+  readonly leaders: readonly number[]
+}
+
+/** What InitProducerId gives an idempotent producer: numbers under which brokers remember its sequences. */
+export interface ProducerIdentity {
+  readonly producerId: bigint
+  readonly producerEpoch: number
+}
+
+/**
+ * One Kafka cluster as the producer needs it. Errors are Faults: Retryable SINK_UNAVAILABLE, Configuration
+ * SINK_AUTH_FAILED, SINK_UNAUTHORIZED or SINK_REJECTED (classify.ts); an aborted signal rejects with its reason.
+ * Nothing here tries again by itself, except that a bootstrap address that does not answer gives way to the next.
+ */
+export interface Wire extends AsyncDisposable {
+  /** To the broker with that id, at the address that the newest metadata gives it. */
+  connect(nodeId: number, signal: AbortSignal): Promise<BrokerConnection>
+  /** The leaders of `topics`, in their order, asked anew. No topic is created by asking. */
+  leaders(topics: readonly string[], signal: AbortSignal): Promise<readonly TopicLeaders[]>
+  /** An identity without transactional id: nobody can fence it. */
+  initProducerId(signal: AbortSignal): Promise<ProducerIdentity>
+}
