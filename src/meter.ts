@@ -26,7 +26,8 @@ export interface Meter {
   count(name: CounterName, labels: Labels, by?: number): void
   /** undefined removes the series: an unknown value is absent, never zero (G8). */
   gauge(name: GaugeName, labels: Labels, value: number | undefined): void
-  observe(name: HistogramName, labels: Labels, value: number): void
+  /** Counts `value` `times` times (once): equal observations, as the changes of one millisecond, cost one call. */
+  observe(name: HistogramName, labels: Labels, value: number, times?: number): void
 }
 
 export const silentMeter: Meter = { count() {}, gauge() {}, observe() {} }

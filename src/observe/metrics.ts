@@ -1,5 +1,6 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { CounterName, GaugeName, HistogramName, Meter } from '../meter.ts'
+import { CountedHistogram } from './counted-histogram.ts'
 
 /** Meaning and labels of one metric, as `/metrics` shows them. */
 interface Description {
@@ -53,7 +54,7 @@ export interface Metrics {
 
 /**
  * A registry of its own with the contract's metrics, `build_info` and the Node process's. A label that the table above
- * does not name is a programmer's error and throws; prom-client sees to that.
+ * does not name is a programmer's error and throws.
  */
 export function createMetrics(options: { readonly version: string }): Metrics {
   const registry = new Registry()
@@ -71,14 +72,13 @@ export function createMetrics(options: { readonly version: string }): Metrics {
   )
   const counter = mapValues(counters, (name, description) => new Counter(settings(name, description)))
   const gauge = mapValues(gauges, (name, description) => new Gauge(settings(name, description)))
-  const histogram = mapValues(
-    histograms,
-    (name, description) => new Histogram({ ...settings(name, description), buckets: description.buckets }),
+  const histogram = mapValues(histograms, (name, description) =>
+    new CountedHistogram({ ...settings(name, description), buckets: description.buckets }).register(registry),
   )
   const meter: Meter = {
     count: (name, labels, by = 1) => counter[name].inc(labels, by),
     gauge: (name, labels, value) => (value === undefined ? gauge[name].remove(labels) : gauge[name].set(labels, value)),
-    observe: (name, labels, value) => histogram[name].observe(labels, value),
+    observe: (name, labels, value, times = 1) => histogram[name].observe(labels, value, times),
   }
   return { meter, contentType: registry.contentType, text: () => registry.metrics() }
 }
