@@ -1,0 +1,191 @@
+/**
+ * What the source alone can do: drains a backlog through it, drops every event, and prints events per second, CPU
+ * seconds per million events of this process and of mongod, and the peak RSS. Each drain is a process of its own.
+ *
+ *     node bench/source.ts [--events 500000] [--bytes 500] [--rounds 3] [--modes none,lookup,server-lookup]
+ *
+ * `lookup` is `fullDocument: updateLookup` as we do it, batched; `server-lookup` the same done by MongoDB. Starts a
+ * mongod of its own; with M2K_TEST_MONGODB_URI it uses that one, and drops the database `bench_source` there.
+ */
+import { spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { text } from 'node:stream/consumers'
+import { parseArgs } from 'node:util'
+import { Long, MongoClient, ObjectId } from 'mongodb'
+import { systemClock } from '../src/clock.ts'
+import { silentLogger } from '../src/log.ts'
+import { silentMeter } from '../src/meter.ts'
+import { Position } from '../src/position.ts'
+import { startReplicaSet } from '../src/services/replica-set.ts'
+import { openMongo } from '../src/source/mongo.ts'
+import type { Selection } from '../src/source/source.ts'
+
+const { values: options } = parseArgs({
+  options: {
+    events: { type: 'string', default: '500000' },
+    bytes: { type: 'string', default: '500' },
+    rounds: { type: 'string', default: '3' },
+    modes: { type: 'string', default: 'none,lookup,server-lookup' },
+    drain: { type: 'string' },
+  },
+})
+const DATABASE = 'bench_source'
+const JIFFIES_PER_SECOND = 100
+
+const selections = {
+  none: {},
+  lookup: { fullDocument: 'updateLookup' },
+  // With a filter MongoDB itself must look the documents up: the filter may be about them.
+  'server-lookup': { fullDocument: 'updateLookup', filter: {} },
+} as const satisfies Record<string, Partial<Selection>>
+type Mode = keyof typeof selections
+
+interface Drain {
+  readonly uri: string
+  readonly mode: Mode
+  readonly events: number
+  readonly from: string
+}
+
+interface Result {
+  readonly seconds: number
+  readonly cpuSeconds: number
+  readonly mongodSeconds: number
+  readonly peakRssMb: number
+  readonly batches: number
+}
+
+/** 60 % insert, 30 % $set, 10 % delete. Gives the cluster time before the first. */
+async function writeBacklog(uri: string, events: number, bytes: number): Promise<bigint> {
+  await using client = new MongoClient(uri)
+  const db = client.db(DATABASE)
+  await db.dropDatabase()
+  const docs = await db.createCollection('docs')
+  const { operationTime } = await db.command({ ping: 1 })
+  const live: ObjectId[] = []
+  let oldest = 0
+  for (let done = 0; done < events; ) {
+    const size = Math.min(1_000, events - done)
+    const inserts = Math.round(size * 0.6)
+    const deletes = Math.round(size * 0.1)
+    const documents = Array.from({ length: inserts }, (_, i) => order(done + i, bytes))
+    await docs.insertMany(documents, { ordered: false })
+    live.push(...documents.map(document => document._id))
+    const updates = Array.from({ length: size - inserts - deletes }, (_, i) => ({
+      updateOne: {
+        filter: { _id: live[oldest + Math.floor(Math.random() * (live.length - oldest))]! },
+        update: { $set: { status: 'shipped', amount: Math.random() * 1000, 'address.city': `city ${done + i}` } },
+      },
+    }))
+    await docs.bulkWrite(updates, { ordered: false })
+    const removed = live.slice(oldest, oldest + deletes)
+    oldest += deletes
+    await docs.bulkWrite(
+      removed.map(_id => ({ deleteOne: { filter: { _id } } })),
+      { ordered: false },
+    )
+    done += size
+  }
+  return operationTime.toBigInt() + 1n
+}
+
+function order(seq: number, bytes: number) {
+  return {
+    _id: new ObjectId(),
+    seq,
+    t: Long.fromNumber(Date.now()),
+    user: randomUUID(),
+    email: `someone.${seq}@example.com`,
+    status: 'new',
+    amount: Math.random() * 1000,
+    qty: seq % 100,
+    active: seq % 2 === 0,
+    createdAt: new Date(),
+    tags: ['alpha', 'bravo', 'charlie'],
+    address: { street: `${seq % 999} street`, city: 'golf', zip: String(10_000 + (seq % 89_999)), country: 'NL' },
+    note: 'x'.repeat(Math.max(0, bytes - 365)),
+  }
+}
+
+/** CPU time of the mongod behind `client` since it started, seconds; NaN where it does not run on this Linux. */
+async function mongodSeconds(client: MongoClient): Promise<number> {
+  const { pid } = await client.db('admin').command({ serverStatus: 1 })
+  const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '')
+  const [user, system] = stat.slice(stat.lastIndexOf(')')).split(' ').slice(12, 14).map(Number)
+  return ((user ?? Number.NaN) + (system ?? Number.NaN)) / JIFFIES_PER_SECOND
+}
+
+async function drain({ uri, mode, events, from }: Drain): Promise<Result> {
+  await using client = new MongoClient(uri)
+  const stop = new AbortController()
+  const parts = { clock: systemClock, log: silentLogger, meter: silentMeter }
+  await using mongo = await openMongo({ uri, ...parts }, stop.signal)
+  const source = mongo.source({
+    pipeline: 'bench',
+    collections: [`${DATABASE}.docs`],
+    filter: undefined,
+    fullDocument: 'default',
+    fullDocumentBeforeChange: 'default',
+    ...selections[mode],
+  })
+  const mongodBefore = await mongodSeconds(client)
+  const cpuBefore = process.cpuUsage()
+  const start = performance.now()
+  let [seen, batches] = [0, 0]
+  for await (const batch of source.read(Position.ofTime(BigInt(from)), stop.signal)) {
+    seen += batch.events.length
+    if (batch.events.length > 0) batches++
+    if (seen >= events) break
+  }
+  const seconds = (performance.now() - start) / 1_000
+  const { user, system } = process.cpuUsage(cpuBefore)
+  const mongod = (await mongodSeconds(client)) - mongodBefore
+  stop.abort()
+  const peakRssMb = process.resourceUsage().maxRSS / 1024
+  return { seconds, cpuSeconds: (user + system) / 1e6, mongodSeconds: mongod, peakRssMb, batches }
+}
+
+async function drainApart(job: Drain): Promise<Result> {
+  const args = [...process.execArgv, import.meta.filename, '--drain', JSON.stringify(job)]
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'close')])
+  if (code !== 0) throw new Error(`the drain ended with code ${code}`)
+  return JSON.parse(output)
+}
+
+function report(mode: string, events: number, { seconds, ...rest }: Result): void {
+  const perMillion = (used: number) => (used / (events / 1e6)).toFixed(2)
+  const figures = [
+    `${Math.round(events / seconds)} events/s`,
+    `source ${perMillion(rest.cpuSeconds)} CPU s/M`,
+    `mongod ${perMillion(rest.mongodSeconds)} CPU s/M`,
+    `${Math.round(rest.peakRssMb)} MB peak RSS`,
+    `${rest.batches} batches`,
+  ]
+  console.log(`${mode.padEnd(14)} ${figures.join('   ')}`)
+}
+
+async function main(): Promise<void> {
+  const [events, rounds] = [Number(options.events), Number(options.rounds)]
+  const given = process.env.M2K_TEST_MONGODB_URI
+  await using stack = new AsyncDisposableStack()
+  const servers = { env: process.env, members: 1, oplogSizeMb: 4_096, signal: AbortSignal.timeout(600_000) } as const
+  const uri = given ?? stack.use(await startReplicaSet(servers)).uri
+  const from = String(await writeBacklog(uri, events, Number(options.bytes)))
+  console.log(`${events} events, documents of ${options.bytes} bytes, Node ${process.version}`)
+  for (let round = 0; round < rounds; round++) {
+    for (const mode of options.modes.split(',')) {
+      if (!isMode(mode)) throw new Error(`no such mode: ${mode}`)
+      report(mode, events, await drainApart({ uri, mode, events, from }))
+    }
+  }
+}
+
+function isMode(mode: string): mode is Mode {
+  return Object.hasOwn(selections, mode)
+}
+
+if (options.drain === undefined) await main()
+else console.log(JSON.stringify(await drain(JSON.parse(options.drain))))
