@@ -1,0 +1,95 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { BusyMeter, bottleneck, type Doing } from '../src/busy.ts'
+import type { Clock } from '../src/clock.ts'
+
+function setting(startMs = 1_700_000_000_250) {
+  let nowMs = startMs
+  const clock: Clock = { nowMs: () => nowMs, random: () => 0, sleep: async () => undefined }
+  const busy = new BusyMeter(clock)
+  const spend = (doing: Doing, ms: number) => {
+    busy.enter(doing)
+    nowMs += ms
+  }
+  return { busy, spend, nowMs: () => nowMs }
+}
+
+describe('the busy meter', () => {
+  test('knows nothing before any time has passed', () => {
+    const { busy } = setting()
+    expect(busy.ratios()).toEqual({ source: 0, encode: 0, sink: 0 })
+  })
+
+  test('divides the time among what was done, the present one up to now included', () => {
+    const { busy, spend } = setting()
+    spend('source', 100)
+    spend('encode', 500)
+    spend('sink', 300)
+    spend('idle', 100)
+    expect(busy.ratios()).toEqual({ source: 0.1, encode: 0.5, sink: 0.3 })
+    spend('idle', 1_000)
+    expect(busy.ratios()).toEqual({ source: 0.05, encode: 0.25, sink: 0.15 })
+  })
+
+  test('forgets what was ten seconds ago', () => {
+    const { busy, spend } = setting()
+    spend('sink', 60_000)
+    expect(busy.ratios().sink).toBe(1)
+    spend('encode', 10_000)
+    expect(busy.ratios()).toEqual({ source: 0, encode: 1, sink: 0 })
+  })
+
+  test('is what a plain list of spans gives for the last ten slots', () => {
+    const span = fc.record({
+      doing: fc.constantFrom<Doing>('source', 'encode', 'sink', 'idle'),
+      ms: fc.integer({ min: 0, max: 15_000 }),
+    })
+    fc.assert(
+      fc.property(fc.nat(2_000), fc.array(span, { minLength: 1, maxLength: 40 }), (startMs, spans) => {
+        const { busy, spend, nowMs } = setting(startMs)
+        const past: { doing: Doing; fromMs: number; untilMs: number }[] = []
+        for (const { doing, ms } of spans) {
+          past.push({ doing, fromMs: nowMs(), untilMs: nowMs() + ms })
+          spend(doing, ms)
+        }
+        const firstMs = Math.max(startMs, (Math.ceil(nowMs() / 1_000) - 10) * 1_000)
+        const within = (doing: Doing) =>
+          past
+            .filter(each => each.doing === doing)
+            .reduce((sum, { fromMs, untilMs }) => sum + Math.max(0, untilMs - Math.max(fromMs, firstMs)), 0)
+        const totalMs = nowMs() - firstMs
+        const share = (doing: Doing) => (totalMs === 0 ? 0 : within(doing) / totalMs)
+        expect(busy.ratios()).toEqual({ source: share('source'), encode: share('encode'), sink: share('sink') })
+      }),
+    )
+  })
+
+  test('survives a clock that is set back, and one that is set forward', () => {
+    const { busy, spend } = setting()
+    spend('encode', 4_000)
+    spend('sink', -3_600_000)
+    spend('sink', 500)
+    for (let second = 0; second < 12; second += 1) {
+      const { source, encode, sink } = busy.ratios()
+      expect(source + encode + sink).toBe(1)
+      spend('encode', 1_000)
+    }
+    expect(busy.ratios().encode).toBe(1)
+    spend('source', 86_400_000)
+    spend('encode', 10_000)
+    expect(busy.ratios().encode).toBe(1)
+  })
+})
+
+describe('what limits the throughput', () => {
+  test('is the stage with the largest share', () => {
+    expect(bottleneck({ source: 0.1, encode: 0.2, sink: 0.7 })).toEqual({ stage: 'sink', ratio: 0.7 })
+    expect(bottleneck({ source: 0.3, encode: 0.4, sink: 0.2 })).toEqual({ stage: 'encode', ratio: 0.4 })
+    expect(bottleneck({ source: 0.9, encode: 0.05, sink: 0 })).toEqual({ stage: 'source', ratio: 0.9 })
+  })
+
+  test('is nothing where the pipeline waits for changes half of the time or more', () => {
+    expect(bottleneck({ source: 0, encode: 0, sink: 0 })).toBeNull()
+    expect(bottleneck({ source: 0, encode: 0.25, sink: 0.25 })).toBeNull()
+  })
+})
