@@ -6,6 +6,7 @@ export type CounterName =
   | 'lookups_total'
   | 'malformed_strings_total'
   | 'sink_retries_total'
+  | 'sink_throttled_seconds_total'
   | 'sink_errors_total'
   | 'source_reconnects_total'
   | 'source_history_lost_total'
@@ -18,6 +19,7 @@ export type GaugeName =
   | 'checkpoint_age_seconds'
   | 'in_flight_records'
   | 'in_flight_bytes'
+  | 'stage_busy_ratio'
 export type HistogramName = 'end_to_end_latency_seconds'
 export type Labels = Readonly<Record<string, string>>
 

@@ -15,6 +15,7 @@ const counters: Readonly<Record<CounterName, Description>> = {
   lookups_total: { help: 'Documents looked up after their change, by result.', labels: ['pipeline', 'result'] },
   malformed_strings_total: { help: 'Strings with malformed UTF-8, written as U+FFFD.', labels: ['pipeline'] },
   sink_retries_total: { help: 'Sends that were tried again.', labels: ['pipeline'] },
+  sink_throttled_seconds_total: { help: 'Waits that the broker asked for, by quota.', labels: ['pipeline'] },
   sink_errors_total: { help: 'Errors of the sink, by code.', labels: ['pipeline', 'code'] },
   source_reconnects_total: { help: 'Change streams that were opened again, by code.', labels: ['pipeline', 'code'] },
   source_history_lost_total: { help: 'Positions that the oplog no longer held.', labels: ['pipeline'] },
@@ -35,6 +36,10 @@ const gauges: Readonly<Record<GaugeName, Description>> = {
   checkpoint_age_seconds: { help: 'Now minus the time of the last saved checkpoint.', labels: ['pipeline'] },
   in_flight_records: { help: 'Records sent and not yet acknowledged.', labels: ['pipeline'] },
   in_flight_bytes: { help: 'Bytes of records sent and not yet acknowledged.', labels: ['pipeline'] },
+  stage_busy_ratio: {
+    help: 'Share of the last ten seconds in which the pipeline worked or waited on the stage; the largest limits it.',
+    labels: ['pipeline', 'stage'],
+  },
 }
 
 const histograms: Readonly<Record<HistogramName, Description & { readonly buckets: number[] }>> = {
