@@ -34,12 +34,17 @@ export interface ChangeEvent {
   /** fullDocumentBeforeChange: the pre-image. */
   readonly before: Span | undefined
   readonly label: DocumentLabel
+  /** The resume token document inside `raw`; undefined for what is no event of a change stream. */
+  readonly token: Span | undefined
   readonly position: Position
   /** Wall-clock time of the change (wallTime, or the cluster time's seconds), milliseconds since the Unix epoch. */
   readonly timestampMs: number
 }
 
-/** Consecutive change events and the position after the last of them, which is valid even where `events` is empty. */
+/**
+ * Consecutive change events and the position after the last of them, which is valid even where `events` is empty. The
+ * events are used again: they are valid until the next batch is asked for.
+ */
 export interface ChangeBatch {
   readonly events: readonly ChangeEvent[]
   readonly position: Position

@@ -38,13 +38,19 @@ export class Position {
   /** Copies `token` (raw BSON of a resume token document). Throws a RangeError where it is not one. */
   static ofToken(token: Buffer): Position {
     const own = Buffer.from(token)
-    const data = tokenData(own)
+    const data = Buffer.allocUnsafe(own.length >>> 1)
+    const dataEnd = decodeData(own, 0, own.length, data)
     const afterVersion = skipNumber(data, 9)
     // Token type: absent in version 0, 0 (byte 0x29) for a high-water mark, 128 (2C0100) for an event.
-    const highWaterMark = data[afterVersion] === 0x29 && !isLongToken(data, afterVersion)
-    const rest = skipNumber(data, afterVersion)
-    const sortKey = Buffer.concat([data.subarray(1, 9), Buffer.of(0), data.subarray(rest)])
-    return new Position(highWaterMark ? 'high-water-mark' : 'event', own, data.readBigUInt64BE(1), sortKey)
+    const highWaterMark = data[afterVersion] === 0x29 && dataEnd <= afterVersion + longTokenBytes
+    const sortKey = Buffer.allocUnsafeSlow(dataEnd)
+    const length = copySortKey(data, dataEnd, sortKey)
+    return new Position(
+      highWaterMark ? 'high-water-mark' : 'event',
+      own,
+      data.readBigUInt64BE(1),
+      sortKey.subarray(0, length),
+    )
   }
 
   /** The place just before the first event of `clusterTime`. */
@@ -88,16 +94,66 @@ export class Position {
   }
 }
 
-/** Bytes of `_data`, the first element of a resume token document, which is hex text. */
-function tokenData(token: Buffer): Buffer {
-  const nameEnd = 5 + '_data'.length
-  const isDataString =
-    token.length > nameEnd + 5 && token[4] === 0x02 && token.toString('latin1', 5, nameEnd + 1) === '_data\0'
-  if (!isDataString) throw new RangeError('resume token without _data')
-  const from = nameEnd + 5
-  const data = Buffer.from(token.toString('latin1', from, from + token.readInt32LE(nameEnd + 1) - 1), 'hex')
-  if (data.length < 12 || data[0] !== 0x82) throw new RangeError('resume token that does not begin with a cluster time')
-  return data
+/** In version 0 the byte after the version is txnOpIndex, and a token longer than a high-water mark's is an event's. */
+const longTokenBytes = 4
+/** A resume token document begins with its length, then `_data` as text: type, name, length of the text. */
+const dataHead = Buffer.from('\x02_data\0', 'latin1')
+const textStart = 4 + dataHead.length + 4
+const clusterTimeType = 0x82
+const leastDataBytes = 12
+/** The value of a hex digit by its character code; 255 for what is none. */
+const nibbles = Uint8Array.from({ length: 256 }, (_, code) => {
+  const value = Number.parseInt(String.fromCharCode(code), 16)
+  return Number.isNaN(value) ? 255 : value
+})
+let scratch = Buffer.allocUnsafeSlow(256)
+
+/** Room that `writeSortKey` needs for the token `bytes[start, end)`. */
+export function sortKeyLimitBytes(start: number, end: number): number {
+  return (end - start) >>> 1
+}
+
+/**
+ * Writes the sort key of the resume token document `bytes[start, end)` (raw BSON) to `target`, which has room for
+ * `sortKeyLimitBytes`, and returns its length: what `Position.ofToken(token).sortKey` is, without making anything.
+ * Throws a RangeError where the token is not one.
+ */
+export function writeSortKey(bytes: Buffer, start: number, end: number, target: Buffer): number {
+  const size = sortKeyLimitBytes(start, end)
+  if (scratch.length < size) scratch = Buffer.allocUnsafeSlow(2 * size)
+  return copySortKey(scratch, decodeData(bytes, start, end, scratch), target)
+}
+
+/** Bytes of `_data`, the first element of a resume token document, which is hex text. Returns how many. */
+function decodeData(token: Buffer, start: number, end: number, data: Buffer): number {
+  const from = start + textStart
+  if (from + 2 * leastDataBytes >= end) throw new RangeError('resume token without _data')
+  for (let i = 0; i < dataHead.length; i++) {
+    if (token[start + 4 + i] !== dataHead[i]) throw new RangeError('resume token without _data')
+  }
+  const textEnd = from + token.readInt32LE(from - 4) - 1
+  if (textEnd >= end || textEnd < from) throw new RangeError('resume token whose _data has a false length')
+  let length = 0
+  for (let at = from; at + 1 < textEnd; at += 2) {
+    const high = nibbles[token[at]!]!
+    const low = nibbles[token[at + 1]!]!
+    if ((high | low) > 15) break
+    data[length++] = (high << 4) | low
+  }
+  if (length < leastDataBytes || data[0] !== clusterTimeType) {
+    throw new RangeError('resume token that does not begin with a cluster time')
+  }
+  return length
+}
+
+/** Cluster time ‖ 00 ‖ the token from txnOpIndex on. */
+function copySortKey(data: Buffer, dataEnd: number, target: Buffer): number {
+  const rest = skipNumber(data, skipNumber(data, 9))
+  let length = 0
+  for (let i = 1; i < 9; i++) target[length++] = data[i]!
+  target[length++] = 0
+  for (let i = rest; i < dataEnd; i++) target[length++] = data[i]!
+  return length
 }
 
 /** Offset behind the KeyString number at `at`: small integers are one type byte and up to eight bytes of value. */
@@ -106,9 +162,4 @@ function skipNumber(data: Buffer, at: number): number {
   if (type === 0x29) return at + 1 // zero
   if (type >= 0x2b && type <= 0x32) return at + 1 + (type - 0x2a) // positive integer of type - 0x2a bytes
   throw new RangeError('resume token of an unknown layout')
-}
-
-/** In version 0 the byte after the version is txnOpIndex, and a token longer than a high-water mark's is an event's. */
-function isLongToken(data: Buffer, afterVersion: number): boolean {
-  return data.length > afterVersion + 4
 }

@@ -52,7 +52,7 @@ const SCOPE = ascii(',"$scope":')
  * A subclass' scalars are called with values that lie inside the buffer, and with room for 200 bytes.
  */
 export abstract class JsonTranscoder {
-  readonly out: ByteWriter = new ByteWriter()
+  out: ByteWriter = new ByteWriter()
   /** Strings and names with malformed UTF-8, written with U+FFFD, since the counter was last set to 0. */
   malformedStrings = 0
 

@@ -1,7 +1,7 @@
 import { startAdmin } from '../admin/server.ts'
-import type { CheckpointStore } from '../checkpoint/checkpoint.ts'
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config/schema.ts'
+import { RecordBlocks } from '../encode/record-block.ts'
 import { asFault, Fault } from '../errors.ts'
 import { createLogger } from '../observe/logger.ts'
 import { createMetrics } from '../observe/metrics.ts'
@@ -12,8 +12,8 @@ import { createRedact } from '../redact.ts'
 import { type Mongo, openMongo } from '../source/mongo.ts'
 import type { Common } from './common.ts'
 import { exitCodes, type Io } from './io.ts'
-import { pipelineParts } from './pipeline-parts.ts'
-import { openStore, openTarget, type Target } from './target.ts'
+import { type PipelineResources, pipelineParts } from './pipeline-parts.ts'
+import { openStore, openTarget } from './target.ts'
 import { version } from './version.ts'
 
 const reportEveryMs = 1_000
@@ -61,7 +61,8 @@ async function runPipelines(common: Common, monitors: readonly Monitor[], stop: 
 
   const finished = new AbortController()
   const reporting = report(common, mongo, monitors, finished.signal)
-  const faults = await Promise.all(startPipelines(common, { mongo, target, store }, monitors, stop))
+  const opened = { mongo, target, store, blocks: new RecordBlocks() }
+  const faults = await Promise.all(startPipelines(common, opened, monitors, stop))
   finished.abort()
   await reporting
   const failed = config.pipelines.flatMap(({ name }, index) => {
@@ -83,13 +84,12 @@ function explain({ io, redact }: Common, fault: Fault, where = ''): void {
   io.stderr.write(`mongo2kafka: ${where}${fault.code}: ${redact(fault.message)}\n  Remedy: ${fault.remedy}\n`)
 }
 
-interface Opened {
-  readonly mongo: Mongo
-  readonly target: Target
-  readonly store: CheckpointStore
-}
-
-function startPipelines(common: Common, opened: Opened, monitors: readonly Monitor[], stop: AbortSignal) {
+function startPipelines(
+  common: Common,
+  opened: Omit<PipelineResources, 'monitor'>,
+  monitors: readonly Monitor[],
+  stop: AbortSignal,
+) {
   return common.config.pipelines.map((pipeline, index) => {
     const monitor = monitors[index]
     if (!monitor) throw new RangeError(`no monitor for pipeline ${pipeline.name}`)

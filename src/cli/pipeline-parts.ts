@@ -1,6 +1,7 @@
 import type { CheckpointStore } from '../checkpoint/checkpoint.ts'
 import type { PipelineConfig } from '../config/schema.ts'
 import { createEncoder } from '../encode/encoder.ts'
+import type { RecordBlocks } from '../encode/record-block.ts'
 import type { Monitor } from '../pipeline/monitor.ts'
 import type { PipelineParts } from '../pipeline/run-pipeline.ts'
 import { Position } from '../position.ts'
@@ -14,12 +15,13 @@ export interface PipelineResources {
   readonly target: Target
   readonly store: CheckpointStore
   readonly monitor: Monitor
+  readonly blocks: RecordBlocks
 }
 
 /** One pipeline's parts from its configuration. Throws Configuration where MongoDB's side cannot be understood. */
 export function pipelineParts(common: Common, pipeline: PipelineConfig, resources: PipelineResources): PipelineParts {
   const { config, clock, meter } = common
-  const { mongo, target, store, monitor } = resources
+  const { mongo, target, store, monitor, blocks } = resources
   const { name, key, value, tombstones } = pipeline
   const log = common.log.child({ pipeline: name })
   const selection: Selection = {
@@ -49,6 +51,7 @@ export function pipelineParts(common: Common, pipeline: PipelineConfig, resource
           generation,
         },
         meter,
+        blocks,
       ),
     topic: pipeline.topic,
     spec: {

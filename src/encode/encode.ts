@@ -1,5 +1,5 @@
 import type { ChangeEvent } from '../event.ts'
-import type { EncodedRecord } from '../record.ts'
+import type { Records } from '../record.ts'
 
 export type KeyFormat = 'extended-json' | 'string'
 export type ValueFormat = 'json' | 'extended-json' | 'canonical-json'
@@ -17,8 +17,20 @@ export interface EncodeOptions {
   readonly generation: number
 }
 
-/** Turns one change event into its records: none (a missing document in shape `document`), one, or one and a tombstone. */
+/** The records of one batch of events, in memory that is used again once it is released. */
+export interface EncodedBlock extends Records {
+  /** Gives record `i` its topic, and the partition that its key falls to among `partitionCount`. */
+  place(i: number, topic: string, partitionCount: number): void
+  release(): void
+}
+
+/** Turns change events into records: none (a missing document in shape `document`), one, or one and a tombstone. */
 export interface Encoder {
-  /** Throws PoisonEvent EVENT_UNENCODABLE, naming collection and position. Records own their bytes. */
-  encode(event: ChangeEvent): EncodedRecord[]
+  /** An empty block, which `encode` appends to from now on. */
+  begin(): EncodedBlock
+  /**
+   * Appends the event's records, without their places. Throws PoisonEvent EVENT_UNENCODABLE, naming collection and
+   * position; the block then holds a broken record and is only to be released.
+   */
+  encode(event: ChangeEvent): void
 }

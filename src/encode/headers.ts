@@ -1,6 +1,7 @@
-import type { ChangeEvent } from '../event.ts'
-import type { Position } from '../position.ts'
-import type { Headers } from '../record.ts'
+import type { ByteWriter } from '../bson/writer.ts'
+import type { ChangeEvent, DocumentLabel } from '../event.ts'
+import { type Position, sortKeyLimitBytes, writeSortKey } from '../position.ts'
+import { packHeaders } from '../record-headers.ts'
 
 /** Who writes: the parts of the headers that are not the event's. */
 export interface Origin {
@@ -10,10 +11,13 @@ export interface Origin {
 }
 
 /** Every position begins with eight bytes cluster time and one byte kind; what follows has any length. */
-const FIXED_BYTES = 9
-const MAX_RECORD_NUMBER = 0xfe
+const fixedBytes = 9
+const generationBytes = 4
+const maxRecordNumber = 0xfe
+/** Below this a zigzag varint is one byte. */
+const oneByteLengthLimit = 64
 
-const OPERATIONS: Readonly<Record<string, string>> = {
+const operations: Readonly<Record<string, string>> = {
   insert: 'c',
   update: 'u',
   replace: 'u',
@@ -23,7 +27,7 @@ const OPERATIONS: Readonly<Record<string, string>> = {
 
 /** Header m2k.op: c, u, r or d; for events without a document MongoDB's own word, such as `drop`. */
 export function operationCode(operation: string): string {
-  return Object.hasOwn(OPERATIONS, operation) ? OPERATIONS[operation]! : operation
+  return Object.hasOwn(operations, operation) ? operations[operation]! : operation
 }
 
 /**
@@ -34,46 +38,139 @@ export function operationCode(operation: string): string {
  * behind it sorts below any continuation and no position is a prefix of another. Without it the record number of one
  * event would be compared with the next byte of a longer position.
  */
+class PositionBytes {
+  /** The generation, then the position, then 00; the record number is written behind them. */
+  bytes = Buffer.alloc(128)
+  /** With the record number. */
+  length = 0
+  readonly #generation: number
+  #sortKey = Buffer.alloc(128)
+
+  constructor(generation: number) {
+    this.#generation = generation
+  }
+
+  /** The position of `event`; record number 0. */
+  set({ token, position }: Pick<ChangeEvent, 'token' | 'position'>): void {
+    if (!token) {
+      this.ofSortKey(position.sortKey, position.sortKey.length)
+      return
+    }
+    const { bytes, start, end } = token
+    const limit = sortKeyLimitBytes(start, end)
+    if (this.#sortKey.length < limit) this.#sortKey = Buffer.alloc(2 * limit)
+    this.ofSortKey(this.#sortKey, writeSortKey(bytes, start, end, this.#sortKey))
+  }
+
+  ofSortKey(sortKey: Buffer, sortKeyLength: number): void {
+    const limit = generationBytes + 2 * sortKeyLength + 2
+    if (this.bytes.length < limit) this.bytes = Buffer.alloc(2 * limit)
+    const { bytes } = this
+    bytes.writeUInt32BE(this.#generation)
+    let at = generationBytes
+    for (let i = 0; i < fixedBytes; i++) bytes[at++] = sortKey[i]!
+    for (let i = fixedBytes; i < sortKeyLength; i++) {
+      bytes[at++] = sortKey[i]!
+      if (sortKey[i] === 0) bytes[at++] = 0xff
+    }
+    bytes[at] = 0
+    bytes[at + 1] = 0
+    this.length = at + 2
+  }
+
+  set recordNumber(value: number) {
+    if (value > maxRecordNumber) throw new RangeError(`record number ${value} of one event`)
+    this.bytes[this.length - 1] = value
+  }
+}
+
+/** The bytes of header m2k.position, in memory of their own. */
 export function positionBytes(generation: number, position: Position, recordNumber: number): Buffer {
-  if (recordNumber > MAX_RECORD_NUMBER) throw new RangeError(`record number ${recordNumber} of one event`)
-  const { sortKey } = position
-  let zeros = 0
-  for (let i = FIXED_BYTES; i < sortKey.length; i++) if (sortKey[i] === 0) zeros++
-  const bytes = Buffer.allocUnsafe(4 + sortKey.length + zeros + 2)
-  bytes.writeUInt32BE(generation)
-  sortKey.copy(bytes, 4, 0, FIXED_BYTES)
-  let at = 4 + FIXED_BYTES
-  for (let i = FIXED_BYTES; i < sortKey.length; i++) {
-    bytes[at++] = sortKey[i]!
-    if (sortKey[i] === 0) bytes[at++] = 0xff
-  }
-  bytes[at] = 0
-  bytes[at + 1] = recordNumber
-  return bytes
+  const writer = new PositionBytes(generation)
+  writer.ofSortKey(position.sortKey, position.sortKey.length)
+  writer.recordNumber = recordNumber
+  return Buffer.from(writer.bytes.subarray(0, writer.length))
 }
 
-/** The headers of one record of `event`. */
-export function headersOf(event: ChangeEvent, origin: Origin, recordNumber: number): Headers {
-  return {
-    'm2k.op': operationCode(event.operation),
-    'm2k.source': origin.source,
-    'm2k.position': positionBytes(origin.generation, event.position, recordNumber),
-    'm2k.ts': String(event.timestampMs),
-    'm2k.doc': event.label,
+/** Writes the metadata of events, as headers or as a member of the value. */
+export class MetadataWriter {
+  readonly #origin: Origin
+  readonly #position: PositionBytes
+  /** What stands before the position, by operation: the number of headers, m2k.op, m2k.source, and the name of it. */
+  readonly #heads = new Map<string, Buffer>()
+  /** m2k.doc, by label. */
+  readonly #labels = new Map<DocumentLabel, Buffer>()
+  readonly #timeName = headerName('m2k.ts')
+  #timeMs = Number.NaN
+  #time = Buffer.alloc(0)
+
+  constructor(origin: Origin) {
+    this.#origin = origin
+    this.#position = new PositionBytes(origin.generation)
+  }
+
+  /** Writes the headers of one record of `event` as a Kafka record holds them. */
+  headers(out: ByteWriter, event: ChangeEvent, recordNumber: number): void {
+    const head = this.#heads.get(event.operation) ?? this.#head(event.operation)
+    const label = this.#labels.get(event.label) ?? this.#label(event.label)
+    this.#position.set(event)
+    this.#position.recordNumber = recordNumber
+    const { bytes, length } = this.#position
+    if (event.timestampMs !== this.#timeMs) this.#setTime(event.timestampMs)
+    out.ensure(head.length + length + this.#time.length + label.length)
+    out.constant(head)
+    if (length < oneByteLengthLimit) out.byte(length << 1)
+    else {
+      out.byte(((length << 1) & 127) | 128)
+      out.byte(length >>> 6)
+    }
+    out.copy(bytes, 0, length)
+    out.constant(this.#time)
+    out.constant(label)
+  }
+
+  /**
+   * The same as JSON for targets without headers: `"m2k":{"op","source","position","ts","doc"}` in UTF-8, the position
+   * in lower-case hex, which orders as its bytes do.
+   */
+  member(event: ChangeEvent): Buffer {
+    this.#position.set(event)
+    const member = {
+      op: operationCode(event.operation),
+      source: this.#origin.source,
+      position: this.#position.bytes.toString('hex', 0, this.#position.length),
+      ts: event.timestampMs,
+      doc: event.label,
+    }
+    return Buffer.from(`"m2k":${JSON.stringify(member)}`)
+  }
+
+  /** MongoDB's operations are few, so neither map grows. */
+  #head(operation: string): Buffer {
+    const parts = packHeaders({ 'm2k.op': operationCode(operation), 'm2k.source': this.#origin.source })
+    parts[0] = headerCount << 1
+    const head = Buffer.concat([parts, headerName('m2k.position')])
+    this.#heads.set(operation, head)
+    return head
+  }
+
+  #label(label: DocumentLabel): Buffer {
+    const header = packHeaders({ 'm2k.doc': label }).subarray(1) // Without the number of headers.
+    this.#labels.set(label, header)
+    return header
+  }
+
+  /** Changes of one moment stand together. */
+  #setTime(timestampMs: number): void {
+    const digits = Buffer.from(String(timestampMs))
+    this.#time = Buffer.concat([this.#timeName, Buffer.of(digits.length << 1), digits])
+    this.#timeMs = timestampMs
   }
 }
 
-/**
- * The same as JSON for targets without headers: `"m2k":{"op","source","position","ts","doc"}` in UTF-8, the position in
- * lower-case hex, which orders as its bytes do.
- */
-export function metadataMember(event: ChangeEvent, origin: Origin): Buffer {
-  const member = {
-    op: operationCode(event.operation),
-    source: origin.source,
-    position: positionBytes(origin.generation, event.position, 0).toString('hex'),
-    ts: event.timestampMs,
-    doc: event.label,
-  }
-  return Buffer.from(`"m2k":${JSON.stringify(member)}`)
+const headerCount = 5
+
+/** A header's name with its length, as it stands before the value. */
+function headerName(name: string): Buffer {
+  return packHeaders({ [name]: '' }).subarray(1, -1)
 }

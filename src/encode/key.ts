@@ -1,6 +1,6 @@
 import { type BareKeyClass, writeBareKey } from '../bson/bare-key.ts'
 import { KeyJson } from '../bson/key.ts'
-import { ByteWriter } from '../bson/writer.ts'
+import type { ByteWriter } from '../bson/writer.ts'
 import { Configuration } from '../errors.ts'
 import type { ChangeEvent, ValueSpan } from '../event.ts'
 import type { EncodeOptions } from './encode.ts'
@@ -17,15 +17,18 @@ const NAMESPACE_OPEN = '{"$ns":'
 
 /** Makes record keys. */
 export interface KeyWriter {
-  /** The key of `event`, in memory of its own. Throws a RangeError where there is none. */
-  key(event: ChangeEvent): Buffer
+  /** Appends the key of `event`. Throws a RangeError where there is none. */
+  write(out: ByteWriter, event: ChangeEvent): void
 }
 
 /** Throws Configuration where the options ask for a bare key of several fields. */
 export function createKeyWriter({ fields, format }: EncodeOptions['key']): KeyWriter {
   const writer = format === 'string' ? bareKeys(fields) : jsonKeys(fields)
   return {
-    key: event => (event.documentKey === undefined ? namespaceKey(event) : writer.key(event)),
+    write(out, event) {
+      if (event.documentKey === undefined) writeNamespaceKey(out, event)
+      else writer.write(out, event)
+    },
   }
 }
 
@@ -33,9 +36,10 @@ export function createKeyWriter({ fields, format }: EncodeOptions['key']): KeyWr
  * The key of an event that concerns no document: `{"$ns":{"db":"shop","coll":"orders"}}`. No id has it: in
  * extended-json keys the `$` of a real field name is escaped, and bare keys that begin so are refused.
  */
-function namespaceKey({ db, collection }: ChangeEvent): Buffer {
+function writeNamespaceKey(out: ByteWriter, { db, collection }: ChangeEvent): void {
   const namespace = collection === '' ? { db } : { db, coll: collection }
-  return Buffer.from(`${NAMESPACE_OPEN}${JSON.stringify(namespace)}}`)
+  const key = Buffer.from(`${NAMESPACE_OPEN}${JSON.stringify(namespace)}}`)
+  out.copy(key, 0, key.length)
 }
 
 /** Format `extended-json`: one field is the bare value, several a document in the order configured. */
@@ -43,12 +47,11 @@ function jsonKeys(fields: EncodeOptions['key']['fields']): KeyWriter {
   const json = new KeyJson()
   const wanted = fields === 'documentKey' ? undefined : fields.map(keyField)
   return {
-    key(event) {
-      json.out.reset()
+    write(out, event) {
+      json.out = out
       if (wanted === undefined) writeDocumentKey(json, event)
       else if (wanted.length === 1) writeValue(json, fieldValue(event, wanted[0]!))
       else writeFields(json, event, wanted)
-      return json.out.take()
     },
   }
 }
@@ -85,20 +88,18 @@ function bareKeys(fields: EncodeOptions['key']['fields']): KeyWriter {
     throw new Configuration('CONFIG_INVALID', 'key format string takes exactly one key field')
   }
   const field = keyField(fields[0]!)
-  const out = new ByteWriter()
   const classes = new Map<string, BareKeyClass>()
   return {
-    key(event) {
+    write(out, event) {
       const { type, bytes, start, end } = fieldValue(event, field)
-      out.reset()
+      const from = out.length
       const found = writeBareKey(out, type, bytes, start, end)
       if (found === undefined) throw new RangeError(`a key of BSON type ${type} has no bare text`)
       checkClass(classes, `${event.db}.${event.collection}`, found)
-      const key = out.take()
-      if (key.toString('latin1', 0, NAMESPACE_OPEN.length) === NAMESPACE_OPEN) {
+      const to = Math.min(from + NAMESPACE_OPEN.length, out.length)
+      if (out.bytes.toString('latin1', from, to) === NAMESPACE_OPEN) {
         throw new RangeError(`a bare key must not begin with ${NAMESPACE_OPEN}`)
       }
-      return key
     },
   }
 }

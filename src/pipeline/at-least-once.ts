@@ -20,7 +20,7 @@ export class AtLeastOnce implements Delivery {
   }
 
   async deliver(batch: PreparedBatch, signal: AbortSignal): Promise<void> {
-    const sent = batch.records.length > 0 ? this.#sink.send(batch.records, signal) : Promise.resolve()
+    const sent = batch.recordCount > 0 ? this.#sink.send(batch.records, signal) : Promise.resolve()
     const acknowledged = inOrder(this.#acknowledged, sent)
     this.#acknowledged = acknowledged
     await acknowledged

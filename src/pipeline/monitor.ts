@@ -63,28 +63,28 @@ export class Monitor implements Watch {
 
   began(batch: PreparedBatch): void {
     this.#inFlight.add(batch)
-    if (batch.records.length > 0) this.#furthest = later(this.#furthest, batch.position)
-    this.#inFlightRecords += batch.records.length
+    if (batch.recordCount > 0) this.#furthest = later(this.#furthest, batch.position)
+    this.#inFlightRecords += batch.recordCount
     this.#inFlightBytes += batch.bytes
   }
 
   delivered(batch: PreparedBatch): void {
     if (!this.#inFlight.delete(batch)) return // Of an attempt that failed meanwhile.
-    this.#inFlightRecords -= batch.records.length
+    this.#inFlightRecords -= batch.recordCount
     this.#inFlightBytes -= batch.bytes
-    this.#records += batch.records.length
+    this.#records += batch.recordCount
     this.#read = true
     this.durable(batch.position, this.#clock.nowMs())
     if (this.#state === 'running' || this.#state === 'idle' || this.#state === 'starting') {
-      const state = this.#inFlight.size === 0 && batch.records.length === 0 ? 'idle' : 'running'
+      const state = this.#inFlight.size === 0 && batch.recordCount === 0 ? 'idle' : 'running'
       if (state !== this.#state) this.enter(state)
     }
     const nowMs = this.#clock.nowMs()
-    for (const record of batch.records) {
-      const seconds = Math.max(0, nowMs - record.timestampMs) / 1000
-      this.#meter.observe('end_to_end_latency_seconds', { pipeline: this.name }, seconds)
+    for (const { timestampMs, count } of batch.times) {
+      const seconds = Math.max(0, nowMs - timestampMs) / 1000
+      this.#meter.observe('end_to_end_latency_seconds', { pipeline: this.name }, seconds, count)
     }
-    this.#meter.count('records_total', { pipeline: this.name, outcome: 'acknowledged' }, batch.records.length)
+    this.#meter.count('records_total', { pipeline: this.name, outcome: 'acknowledged' }, batch.recordCount)
   }
 
   /**

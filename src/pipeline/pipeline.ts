@@ -1,16 +1,28 @@
 import type { ChangeBatch } from '../event.ts'
 import type { Position } from '../position.ts'
-import type { OutRecord } from '../record.ts'
+import type { Records } from '../record.ts'
 
 /** A batch ready to be delivered. */
 export interface PreparedBatch {
-  readonly records: readonly OutRecord[]
-  /** The position after the batch, valid also where `records` is empty. */
+  /** Valid until `release`; `deliver` takes what it needs of them before it returns its promise. */
+  readonly records: Records
+  readonly recordCount: number
+  /** The position after the batch, valid also where there are no records. */
   readonly position: Position
   /** What the records are counted with in the window. */
   readonly bytes: number
   /** Wall-clock time of the first event, milliseconds; undefined where there are none. */
   readonly oldestMs: number | undefined
+  /** When the changes were made: runs of records of one millisecond. */
+  readonly times: readonly TimedRun[]
+  /** Gives the records' memory back. Once. */
+  release(): void
+}
+
+/** `count` records in a row whose changes were made in the same millisecond. */
+export interface TimedRun {
+  readonly timestampMs: number
+  readonly count: number
 }
 
 /** Turns change events into records with topic and partition. Waits only for topics it meets for the first time. */

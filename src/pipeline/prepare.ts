@@ -1,11 +1,11 @@
-import type { Encoder } from '../encode/encode.ts'
+import type { EncodedBlock, Encoder } from '../encode/encode.ts'
 import { Configuration, PoisonEvent } from '../errors.ts'
 import type { ChangeEvent } from '../event.ts'
 import type { Meter } from '../meter.ts'
-import { type OutRecord, recordBytes } from '../record.ts'
+import { windowBytes } from '../record.ts'
 import type { Sink, TopicSpec } from '../sink/sink.ts'
 import type { Ledger } from './ledger.ts'
-import type { Prepare } from './pipeline.ts'
+import type { Prepare, TimedRun } from './pipeline.ts'
 
 export interface PrepareParts {
   readonly pipeline: string
@@ -20,31 +20,98 @@ export interface PrepareParts {
 
 /** Encodes each event and gives its records their topic and partition: hash of the key modulo the topic's count (G2). */
 export function createPrepare(parts: PrepareParts): Prepare {
-  const topics = new Map<string, number>()
+  const places = new Places(parts)
   const { encoder, meter, pipeline } = parts
-  return async (batch, signal) => {
-    const records: OutRecord[] = []
-    let bytes = 0
-    for (const event of batch.events) {
-      const encoded = encoder.encode(event)
-      meter.count('events_total', { pipeline, operation: event.operation })
-      if (encoded.length === 0) continue
-      const topic = topicOf(parts.topic, event)
-      const count = topics.get(topic) ?? (await firstUse(topic, topics, parts, signal))
-      for (const { keyHash, ...record } of encoded) {
-        records.push({ ...record, topic, partition: keyHash % count })
-        bytes += recordBytes(record)
-      }
+  const encode = async (events: readonly ChangeEvent[], block: EncodedBlock, signal: AbortSignal): Promise<void> => {
+    for (const event of events) {
+      const first = block.count
+      encoder.encode(event)
+      if (block.count === first) continue
+      const place = places.of(event) ?? (await places.firstUse(event, signal))
+      for (let i = first; i < block.count; i++) block.place(i, place.topic, place.partitionCount)
     }
+  }
+  return async (batch, signal) => {
+    const block = encoder.begin()
+    try {
+      await encode(batch.events, block, signal)
+    } catch (error) {
+      block.release()
+      throw error
+    }
+    countEvents(batch.events, pipeline, meter)
+    const bytes = windowBytes(block)
     meter.count('bytes_total', { pipeline }, bytes)
-    return { records, position: batch.position, bytes, oldestMs: batch.events[0]?.timestampMs }
+    return {
+      records: block,
+      recordCount: block.count,
+      position: batch.position,
+      bytes,
+      oldestMs: batch.events[0]?.timestampMs,
+      times: timedRuns(block),
+      release: () => block.release(),
+    }
+  }
+}
+
+/** One call of the meter for a run of equal operations, not one an event. */
+function countEvents(events: readonly ChangeEvent[], pipeline: string, meter: Meter): void {
+  const counts = new Map<string, number>()
+  for (const { operation } of events) counts.set(operation, (counts.get(operation) ?? 0) + 1)
+  for (const [operation, count] of counts) meter.count('events_total', { pipeline, operation }, count)
+}
+
+function timedRuns({ timestampsMs, count }: EncodedBlock): TimedRun[] {
+  const runs: TimedRun[] = []
+  for (let from = 0; from < count; ) {
+    const timestampMs = timestampsMs[from]!
+    let to = from + 1
+    while (to < count && timestampsMs[to] === timestampMs) to += 1
+    runs.push({ timestampMs, count: to - from })
+    from = to
+  }
+  return runs
+}
+
+interface Place {
+  readonly topic: string
+  readonly partitionCount: number
+}
+
+/** The topics of the pipeline's collections. */
+class Places {
+  readonly #parts: PrepareParts
+  readonly #byCollection = new Map<string, Map<string, Place>>()
+  readonly #byTopic = new Map<string, Place>()
+  /** Of the last event: changes of one collection stand together. */
+  #last: { readonly db: string; readonly collection: string; readonly place: Place } | undefined
+
+  constructor(parts: PrepareParts) {
+    this.#parts = parts
+  }
+
+  /** undefined where the event is the first of its collection. */
+  of({ db, collection }: ChangeEvent): Place | undefined {
+    const last = this.#last
+    if (last !== undefined && last.collection === collection && last.db === db) return last.place
+    const place = this.#byCollection.get(db)?.get(collection)
+    if (place !== undefined) this.#last = { db, collection, place }
+    return place
+  }
+
+  async firstUse(event: ChangeEvent, signal: AbortSignal): Promise<Place> {
+    const topic = topicOf(this.#parts.topic, event)
+    const place = this.#byTopic.get(topic) ?? { topic, partitionCount: await fixPartitions(topic, this.#parts, signal) }
+    this.#byTopic.set(topic, place)
+    const collections = this.#byCollection.get(event.db) ?? new Map<string, Place>()
+    this.#byCollection.set(event.db, collections.set(event.collection, place))
+    return place
   }
 }
 
 /** Creates the topic where it is missing and fixes its partition count for good. */
-async function firstUse(
+async function fixPartitions(
   topic: string,
-  topics: Map<string, number>,
   { sink, ledger, spec }: PrepareParts,
   signal: AbortSignal,
 ): Promise<number> {
@@ -54,9 +121,7 @@ async function firstUse(
     throw new Configuration('SINK_TOPIC_MISMATCH', `topic ${topic} has ${now} partitions and had ${before} before`)
   }
   if (before === undefined) await ledger.usePartitions(topic, now)
-  const count = before ?? now
-  topics.set(topic, count)
-  return count
+  return before ?? now
 }
 
 const legalTopic = /^[a-zA-Z0-9._-]{1,249}$/

@@ -49,9 +49,13 @@ export async function stream(parts: StreamParts, stop: AbortSignal): Promise<voi
   try {
     for await (const changes of source.read(from, reading)) {
       const batch = await prepare(changes, reading)
-      if (!(await window.acquire(batch.bytes))) break // Back-pressure: the source is not asked for more.
-      watch.began(batch)
-      settled = Promise.all([settled, deliver(batch)]).then(() => undefined)
+      try {
+        if (!(await window.acquire(batch.bytes))) break // Back-pressure: the source is not asked for more.
+        watch.began(batch)
+        settled = Promise.all([settled, deliver(batch)]).then(() => undefined)
+      } finally {
+        batch.release() // The sink has taken the records.
+      }
     }
   } catch (error) {
     // After an abort only a Fault is news: everything else is the abort itself, in somebody's words.

@@ -1,4 +1,4 @@
-import type { OutRecord } from '../record.ts'
+import type { Records } from '../record.ts'
 
 /** How to create a topic that does not exist; an existing one keeps its settings. */
 export interface TopicSpec {
@@ -23,10 +23,11 @@ export interface Sink extends AsyncDisposable {
   /** Makes sure that `topic` exists and resolves to its number of partitions. Throws Configuration or Retryable. */
   partitions(topic: string, spec: TopicSpec, signal: AbortSignal): Promise<number>
   /**
-   * Settles when all in-sync replicas have every record. Calls are carried out in the order they were made; records
+   * Settles when all in-sync replicas have every record. Takes what it needs of `records` before it returns: their
+   * owner uses them again. Calls are carried out in the order they were made; records
    * of one partition arrive in order, without loss or duplicate while the sink lives. After a rejection the sink
    * takes no more records: dispose it and make a new one, from the last checkpoint. Aborting `signal` cancels what
    * is not on the wire yet. Throws Retryable, PoisonEvent, Fenced or Configuration.
    */
-  send(records: readonly OutRecord[], signal: AbortSignal): Promise<void>
+  send(records: Records, signal: AbortSignal): Promise<void>
 }

@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import type { Writable } from 'node:stream'
 import { Configuration, type Fault, Retryable } from '../errors.ts'
-import type { OutRecord } from '../record.ts'
+import type { OutRecord, Records } from '../record.ts'
+import { outRecord } from '../record-headers.ts'
 import type { Capabilities, Sink, TopicSpec } from './sink.ts'
 
 const defaultPartitions = 1
@@ -29,11 +30,12 @@ export class StdoutSink implements Sink {
   }
 
   /** Settles when the lines are handed to the operating system. */
-  send(records: readonly OutRecord[], signal: AbortSignal): Promise<void> {
+  send(records: Records, signal: AbortSignal): Promise<void> {
+    const lines = Array.from({ length: records.count }, (_, i) => toLine(outRecord(records, i)))
     const before = this.#last
     const sent = (async () => {
       await before.catch(() => {})
-      await this.#write(records, signal)
+      await this.#write(lines, signal)
     })()
     this.#last = sent.catch(() => {})
     return sent
@@ -50,11 +52,11 @@ export class StdoutSink implements Sink {
     this.#ended ??= { reason }
   }
 
-  async #write(records: readonly OutRecord[], signal: AbortSignal): Promise<void> {
-    for (const record of records) {
+  async #write(lines: readonly string[], signal: AbortSignal): Promise<void> {
+    for (const line of lines) {
       if (signal.aborted) this.#end(signal.reason)
       if (this.#ended !== undefined) throw this.#ended.reason
-      const lineLeft = this.#stream.write(toLine(record))
+      const lineLeft = this.#stream.write(line)
       if (!lineLeft) await this.#drained(signal)
     }
     if (this.#ended !== undefined) throw this.#ended.reason

@@ -3,15 +3,20 @@ import { murmur2, toPositive } from '../../src/bson/murmur2.ts'
 import type { EncodeOptions } from '../../src/encode/encode.ts'
 import { createEncoder } from '../../src/encode/encoder.ts'
 import { positionBytes } from '../../src/encode/headers.ts'
+import { RecordBlocks } from '../../src/encode/record-block.ts'
 import { PoisonEvent } from '../../src/errors.ts'
-import { type Labels, silentMeter } from '../../src/meter.ts'
-import { type EventParts, eventOf, optionsOf } from './events.ts'
+import { type Labels, type Meter, silentMeter } from '../../src/meter.ts'
+import { outRecord } from '../../src/record-headers.ts'
+import { type EventParts, eventOf, optionsOf, partitionCount, recordsOf } from './events.ts'
 
 const documentKey = { _id: 7 }
 const document = { format: 'json', shape: 'document' } as const
 
+const encoderOf = (options: Partial<EncodeOptions>, meter: Meter = silentMeter) =>
+  createEncoder(optionsOf(options), meter, new RecordBlocks())
+
 function encode(options: Partial<EncodeOptions>, parts: EventParts) {
-  return createEncoder(optionsOf(options), silentMeter).encode(eventOf(parts))
+  return recordsOf(encoderOf(options), eventOf(parts))
 }
 
 const values = (options: Partial<EncodeOptions>, parts: EventParts) =>
@@ -19,11 +24,11 @@ const values = (options: Partial<EncodeOptions>, parts: EventParts) =>
 
 test('a change becomes one record with key, hash, value, headers and time', () => {
   const event = eventOf({ operation: 'insert', documentKey, after: { _id: 7 } })
-  const [record, ...more] = createEncoder(optionsOf({ value: document }), silentMeter).encode(event)
+  const [record, ...more] = recordsOf(encoderOf({ value: document }), event)
   expect(more).toEqual([])
   expect(record).toMatchObject({
     key: Buffer.from('7'),
-    keyHash: toPositive(murmur2(Buffer.from('7'))),
+    partition: toPositive(murmur2(Buffer.from('7'))) % partitionCount,
     value: Buffer.from('{"_id":7}'),
     headers: { 'm2k.op': 'c', 'm2k.position': positionBytes(1, event.position, 0) },
     timestampMs: 1_700_000_000_123,
@@ -32,7 +37,7 @@ test('a change becomes one record with key, hash, value, headers and time', () =
 
 test('a delete is followed by a tombstone, a later position of the same event', () => {
   const event = eventOf({ operation: 'delete', documentKey, before: { _id: 7, a: 1 } })
-  const records = createEncoder(optionsOf(), silentMeter).encode(event)
+  const records = recordsOf(encoderOf({}), event)
   expect(records.map(({ value }) => value?.toString() ?? null)).toEqual([
     '{"operationType":"delete","fullDocumentBeforeChange":{"_id":7,"a":1}}',
     null,
@@ -65,11 +70,37 @@ test('without headers the same goes into the value, of tombstones nowhere', () =
   expect(JSON.parse(text!)).toMatchObject({ a: 1, m2k: { op: 'c', doc: 'exact' } })
 })
 
-test('records own their bytes', () => {
-  const encoder = createEncoder(optionsOf({ value: document }), silentMeter)
-  const [first] = encoder.encode(eventOf({ operation: 'insert', documentKey: { _id: 'first' }, after: { a: 'first' } }))
-  encoder.encode(eventOf({ operation: 'insert', documentKey: { _id: 'other' }, after: { a: 'other' } }))
-  expect([first!.key.toString(), first!.value!.toString()]).toEqual(['"first"', '{"a":"first"}'])
+test('records of several events stand one after the other, and the memory is used again', () => {
+  const encoder = encoderOf({ value: document })
+  const insert = (id: string) => eventOf({ operation: 'insert', documentKey: { _id: id }, after: { a: id } })
+  const block = encoder.begin()
+  for (const id of ['first', 'second']) encoder.encode(insert(id))
+  block.place(0, 'a', 3)
+  block.place(1, 'b', 1)
+  const records = [outRecord(block, 0), outRecord(block, 1)]
+  block.release()
+  expect(encoder.begin()).toBe(block)
+  expect(block.count).toBe(0)
+  encoder.encode(insert('other'))
+  expect(records.map(({ topic, key, value }) => `${topic} ${key} ${value}`)).toEqual([
+    'a "first" {"a":"first"}',
+    'b "second" {"a":"second"}',
+  ])
+  expect(records[1]!.partition).toBe(0)
+})
+
+test('a block grows with its records', () => {
+  const encoder = encoderOf({ value: document })
+  const block = encoder.begin()
+  const text = 'x'.repeat(1_000)
+  for (let i = 0; i < 1_000; i++) {
+    encoder.encode(eventOf({ operation: 'insert', documentKey: { _id: i }, after: { i, text } }))
+  }
+  for (let i = 0; i < block.count; i++) block.place(i, 't', 1)
+  const records = Array.from({ length: block.count }, (_, i) => outRecord(block, i))
+  expect(records.map(({ key }) => Number(key.toString()))).toEqual(Array.from({ length: 1_000 }, (_, i) => i))
+  expect(records.at(-1)!.value!.toString()).toBe(`{"i":999,"text":"${text}"}`)
+  expect(records.at(-1)!.headers['m2k.op']).toBe('c')
 })
 
 test.each(['json', 'extended-json', 'canonical-json'] as const)('writes values in format %s', format => {
@@ -84,7 +115,7 @@ test('what cannot be encoded is a poison event that names collection and positio
   event.after!.bytes[event.after!.start + 4] = 0x20
   const failure = (() => {
     try {
-      return createEncoder(optionsOf({ value: document }), silentMeter).encode(event)
+      return recordsOf(encoderOf({ value: document }), event)
     } catch (error) {
       return error
     }
@@ -110,8 +141,8 @@ test('counts malformed strings of values by pipeline', () => {
   const event = eventOf({ operation: 'insert', documentKey, after: { a: 'xx', b: 'fine' } })
   const { bytes, start } = event.after!
   bytes[start + 11] = 0xff
-  const encoder = createEncoder(optionsOf({ value: document }), meter)
-  expect(encoder.encode(event)[0]!.value!.toString()).toBe('{"a":"\ufffdx","b":"fine"}')
-  encoder.encode(eventOf({ operation: 'insert', documentKey, after: { a: 'fine' } }))
+  const encoder = encoderOf({ value: document }, meter)
+  expect(recordsOf(encoder, event)[0]!.value!.toString()).toBe('{"a":"\ufffdx","b":"fine"}')
+  recordsOf(encoder, eventOf({ operation: 'insert', documentKey, after: { a: 'fine' } }))
   expect(counts).toEqual([['malformed_strings_total', { pipeline: 'orders' }, 1]])
 })

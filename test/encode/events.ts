@@ -1,8 +1,13 @@
 import { serialize } from 'bson'
 import { findField } from '../../src/bson/walk.ts'
-import type { EncodeOptions } from '../../src/encode/encode.ts'
+import type { EncodeOptions, Encoder } from '../../src/encode/encode.ts'
 import type { ChangeEvent, DocumentLabel, Span } from '../../src/event.ts'
 import { Position } from '../../src/position.ts'
+import type { OutRecord } from '../../src/record.ts'
+import { outRecord } from '../../src/record-headers.ts'
+
+/** So many that a record's partition tells the hash of its key from any other. */
+export const partitionCount = 2 ** 31 - 1
 
 export function spanOf(document: object): Span {
   // Inside a larger buffer, as in a batch.
@@ -35,6 +40,16 @@ export interface EventParts {
   readonly position?: Position
 }
 
+/** What `encoder` makes of `event`, as objects with memory of their own. */
+export function recordsOf(encoder: Encoder, event: ChangeEvent): OutRecord[] {
+  const block = encoder.begin()
+  encoder.encode(event)
+  for (let i = 0; i < block.count; i++) block.place(i, 'topic', partitionCount)
+  const records = Array.from({ length: block.count }, (_, i) => outRecord(block, i))
+  block.release()
+  return records
+}
+
 /** A change event of shop.orders, its raw document in MongoDB's order of fields. */
 export function eventOf(parts: EventParts): ChangeEvent {
   const { operation, documentKey, collection = 'orders', position = positionAt(1_700_000_000) } = parts
@@ -50,6 +65,7 @@ export function eventOf(parts: EventParts): ChangeEvent {
     after: parts.after && spanOf(parts.after),
     before: parts.before && spanOf(parts.before),
     label: parts.label ?? 'exact',
+    token: undefined,
     position,
     timestampMs: 1_700_000_000_123,
   }

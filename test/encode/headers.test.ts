@@ -1,7 +1,11 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { headersOf, metadataMember, operationCode, positionBytes } from '../../src/encode/headers.ts'
+import { ByteWriter } from '../../src/bson/writer.ts'
+import { MetadataWriter, operationCode, positionBytes } from '../../src/encode/headers.ts'
+import type { ChangeEvent } from '../../src/event.ts'
 import { Position } from '../../src/position.ts'
+import type { Headers } from '../../src/record.ts'
+import { unpackHeaders } from '../../src/record-headers.ts'
 import { eventOf, positionAt } from './events.ts'
 
 const origin = { source: 'shop/orders/0', generation: 2 }
@@ -16,9 +20,21 @@ test.each([
   ['constructor', 'constructor'],
 ])('m2k.op of %s is %s', (operation, code) => expect(operationCode(operation)).toBe(code))
 
+function headersOf(writer: MetadataWriter, event: ChangeEvent, recordNumber: number): Headers {
+  const out = new ByteWriter()
+  writer.headers(out, event, recordNumber)
+  return unpackHeaders(out.bytes, 0, out.length)
+}
+
+/** The event with its resume token, as one of a stream. */
+function withToken(event: ChangeEvent): ChangeEvent {
+  const bytes = Buffer.concat([Buffer.alloc(5, 0xff), event.position.token!, Buffer.alloc(5, 0xff)])
+  return { ...event, token: { bytes, start: 5, end: bytes.length - 5 } }
+}
+
 test('writes the five headers', () => {
   const event = eventOf({ operation: 'update', label: 'later' })
-  expect(headersOf(event, origin, 1)).toEqual({
+  expect(headersOf(new MetadataWriter(origin), event, 1)).toEqual({
     'm2k.op': 'u',
     'm2k.source': 'shop/orders/0',
     'm2k.position': positionBytes(2, event.position, 1),
@@ -27,9 +43,33 @@ test('writes the five headers', () => {
   })
 })
 
+test('writes the same from a resume token as from its position, event after event', () => {
+  const writer = new MetadataWriter(origin)
+  fc.assert(
+    fc.property(
+      fc.constantFrom('insert', 'update', 'delete', 'drop'),
+      fc.constantFrom('exact', 'later', 'missing', 'none'),
+      fc.nat({ max: 2 ** 31 }),
+      fc.uint8Array({ maxLength: 300 }),
+      fc.integer({ min: 0, max: 2 ** 52 }),
+      (operation, label, seconds, rest, timestampMs) => {
+        const position = positionAt(seconds, Buffer.from(rest).toString('hex'))
+        const event = withToken({ ...eventOf({ operation, label, position }), timestampMs })
+        expect(headersOf(writer, event, 3)).toEqual({
+          'm2k.op': operationCode(operation),
+          'm2k.source': 'shop/orders/0',
+          'm2k.position': positionBytes(2, position, 3),
+          'm2k.ts': String(timestampMs),
+          'm2k.doc': label,
+        })
+      },
+    ),
+  )
+})
+
 test('writes the same as a member of the value', () => {
-  const event = eventOf({ operation: 'insert' })
-  const { m2k } = JSON.parse(`{${metadataMember(event, origin)}}`)
+  const event = withToken(eventOf({ operation: 'insert' }))
+  const { m2k } = JSON.parse(`{${new MetadataWriter(origin).member(event)}}`)
   expect(m2k).toEqual({
     op: 'c',
     source: 'shop/orders/0',

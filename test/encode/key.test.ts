@@ -1,14 +1,24 @@
 import { Decimal128, ObjectId } from 'bson'
 import { expect, test } from 'vitest'
+import { ByteWriter } from '../../src/bson/writer.ts'
 import type { EncodeOptions } from '../../src/encode/encode.ts'
-import { createKeyWriter } from '../../src/encode/key.ts'
+import { createKeyWriter, type KeyWriter } from '../../src/encode/key.ts'
 import { Configuration } from '../../src/errors.ts'
+import type { ChangeEvent } from '../../src/event.ts'
 import { type EventParts, eventOf } from './events.ts'
 
 type Fields = EncodeOptions['key']['fields']
 
+/** Behind other bytes, as in a block. */
+function written(keys: KeyWriter, event: ChangeEvent): string {
+  const out = new ByteWriter()
+  out.text('before')
+  keys.write(out, event)
+  return out.bytes.toString('utf8', 'before'.length, out.length)
+}
+
 const keyOf = (fields: Fields, parts: EventParts) =>
-  createKeyWriter({ fields, format: 'extended-json' }).key(eventOf(parts)).toString()
+  written(createKeyWriter({ fields, format: 'extended-json' }), eventOf(parts))
 
 const documentKey = { _id: 1, region: 'eu' }
 
@@ -53,9 +63,9 @@ test('of an event without document is its namespace, which no id can spell', () 
 
 test('format string writes bare text and refuses what has none', () => {
   const keys = createKeyWriter({ fields: ['_id'], format: 'string' })
-  expect(keys.key(eventOf({ operation: 'insert', documentKey: { _id: 'a"b' } })).toString()).toBe('a"b')
-  expect(keys.key(eventOf({ operation: 'drop' })).toString()).toBe('{"$ns":{"db":"shop","coll":"orders"}}')
-  const refused = (id: unknown) => () => keys.key(eventOf({ operation: 'insert', documentKey: { _id: id } }))
+  expect(written(keys, eventOf({ operation: 'insert', documentKey: { _id: 'a"b' } }))).toBe('a"b')
+  expect(written(keys, eventOf({ operation: 'drop' }))).toBe('{"$ns":{"db":"shop","coll":"orders"}}')
+  const refused = (id: unknown) => () => written(keys, eventOf({ operation: 'insert', documentKey: { _id: id } }))
   expect(refused({ a: 1 })).toThrow('no bare text')
   expect(refused('{"$ns":{"db":"shop","coll":"orders"}}')).toThrow(RangeError)
 })
@@ -63,7 +73,7 @@ test('format string writes bare text and refuses what has none', () => {
 test('format string refuses a second type in a collection, not in another one', () => {
   const keys = createKeyWriter({ fields: ['_id'], format: 'string' })
   const key = (id: unknown, collection: string) =>
-    keys.key(eventOf({ operation: 'insert', documentKey: { _id: id }, collection })).toString()
+    written(keys, eventOf({ operation: 'insert', documentKey: { _id: id }, collection }))
   expect([key(1, 'a'), key(1.5, 'a'), key('1', 'b')]).toEqual(['1', '1.5', '1'])
   expect(() => key('1', 'a')).toThrow('a key of type string after keys of type number')
 })

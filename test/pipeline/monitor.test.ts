@@ -5,6 +5,7 @@ import type { GaugeName, Labels, Meter } from '../../src/meter.ts'
 import { Monitor } from '../../src/pipeline/monitor.ts'
 import type { PreparedBatch } from '../../src/pipeline/pipeline.ts'
 import { Position } from '../../src/position.ts'
+import { packRecords } from '../../src/record-headers.ts'
 
 function setting(nowSeconds: number) {
   const gauges = new Map<string, number | undefined>()
@@ -18,10 +19,16 @@ function setting(nowSeconds: number) {
 }
 const at = (seconds: number) => Position.ofTime(BigInt(seconds) << 32n)
 function batch(upToSeconds: number, eventSeconds?: number): PreparedBatch {
-  const record = { topic: 't', partition: 0, key: Buffer.of(1), value: null, headers: {} }
-  const timestampMs = (eventSeconds ?? 0) * 1_000
-  const records = eventSeconds === undefined ? [] : [{ ...record, timestampMs }]
-  return { records, position: at(upToSeconds), bytes: 10, oldestMs: eventSeconds && eventSeconds * 1_000 }
+  const times = eventSeconds === undefined ? [] : [{ timestampMs: eventSeconds * 1_000, count: 1 }]
+  return {
+    records: packRecords([]),
+    recordCount: times.length,
+    position: at(upToSeconds),
+    bytes: 10,
+    oldestMs: eventSeconds && eventSeconds * 1_000,
+    times,
+    release() {},
+  }
 }
 
 describe('lag (G8)', () => {

@@ -5,9 +5,18 @@ import type { ChangeBatch } from '../../src/event.ts'
 import type { Delivery, PreparedBatch } from '../../src/pipeline/pipeline.ts'
 import { mostConsequential, type StreamParts, stream } from '../../src/pipeline/stream.ts'
 import { Position } from '../../src/position.ts'
+import { packRecords } from '../../src/record-headers.ts'
 
 const batch: ChangeBatch = { events: [], position: Position.ofTime(1n), bytes: 1 }
-const prepared: PreparedBatch = { records: [], position: batch.position, bytes: 1, oldestMs: undefined }
+const prepared: PreparedBatch = {
+  records: packRecords([]),
+  recordCount: 0,
+  position: batch.position,
+  bytes: 1,
+  oldestMs: undefined,
+  times: [],
+  release() {},
+}
 const hanging = () => new Promise<never>(() => undefined)
 
 function parts(read: StreamParts['source']['read'], deliver: Delivery['deliver'], drainMs = 60_000): StreamParts {
@@ -53,6 +62,20 @@ describe('stream', () => {
     expect(ended).toBe(false)
     written.resolve()
     await expect(running).rejects.toBe(lost)
+  })
+
+  test('gives the memory of a batch back once the sink has taken it, also where it is never sent', async () => {
+    const steps: string[] = []
+    const stop = new AbortController()
+    const open = parts(once, async () => void steps.push('taken'))
+    const prepare = async () => ({ ...prepared, bytes: 8, release: () => void steps.push('released') })
+    async function* twice(): AsyncGenerator<ChangeBatch> {
+      yield batch
+      stop.abort()
+      yield batch
+    }
+    await stream({ ...open, source: { read: twice }, prepare }, stop.signal)
+    expect(steps).toEqual(['taken', 'released', 'released'])
   })
 
   test('when both sides fail, the more consequential error surfaces and the other is its cause', async () => {

@@ -67,7 +67,7 @@ function start(world: World, process: Process, machine: Machinery, stop: AbortSi
       filterHash: 'none',
       store: simulatedStore(world, process),
       openSink: async () => simulatedSink(world, process),
-      createEncoder: () => simulatedEncoder,
+      createEncoder: () => simulatedEncoder(),
       topic: '{db}',
       spec: { partitions: 3, replication: 1, config: {} },
       startAt: undefined,

@@ -1,10 +1,12 @@
 import type { Checkpoint, CheckpointStore } from '../../src/checkpoint/checkpoint.ts'
 import type { Clock } from '../../src/clock.ts'
 import type { Encoder } from '../../src/encode/encode.ts'
+import { type RecordBlock, RecordBlocks } from '../../src/encode/record-block.ts'
 import { Retryable } from '../../src/errors.ts'
 import type { ChangeBatch, ChangeEvent } from '../../src/event.ts'
 import { Position } from '../../src/position.ts'
-import type { OutRecord } from '../../src/record.ts'
+import { type OutRecord, type Records, windowBytes } from '../../src/record.ts'
+import { outRecord } from '../../src/record-headers.ts'
 import type { Sink } from '../../src/sink/sink.ts'
 import type { Source } from '../../src/source/source.ts'
 import { call, type Process } from './schedule.ts'
@@ -43,7 +45,7 @@ const nothing = { bytes: Buffer.alloc(0), start: 0, end: 0 }
 function eventAt(world: World, change: number): ChangeEvent {
   const place = { raw: nothing, operation: 'update', db: 'shop', collection: world.history[change - 1] ?? '' }
   const images = { documentKey: undefined, id: undefined, after: undefined, before: undefined, label: 'none' } as const
-  return { ...place, ...images, position: Position.ofTime(BigInt(change)), timestampMs: change }
+  return { ...place, ...images, token: undefined, position: Position.ofTime(BigInt(change)), timestampMs: change }
 }
 
 export function simulatedSource(world: World, process: Process): Source {
@@ -76,13 +78,26 @@ function untilAborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }))
 }
 
-export const simulatedEncoder: Encoder = {
-  encode(event) {
-    const key = Buffer.from(event.collection)
-    const value = Buffer.from(String(event.position.clusterTime))
-    return [{ key, keyHash: key[1] ?? 0, value, headers: {}, timestampMs: event.timestampMs }]
-  },
+/** Blocks are used again as in the daemon, so that a loop which keeps one too long is caught. */
+export function simulatedEncoder(): Encoder {
+  const blocks = new RecordBlocks()
+  let block: RecordBlock
+  return {
+    begin() {
+      block = blocks.take()
+      return block
+    },
+    encode({ collection, position, timestampMs }) {
+      block.out.text(collection)
+      block.endKey(collection.charCodeAt(1))
+      block.out.text(String(position.clusterTime))
+      block.endValue(false)
+      block.out.copy(noHeaders, 0, 1)
+      block.endRecord(timestampMs)
+    },
+  }
 }
+const noHeaders = Buffer.of(0)
 
 /**
  * A sink as hostile as its interface allows: partitions fail one by one, a failed write may have landed, later writes
@@ -107,9 +122,10 @@ export function simulatedSink(world: World, process: Process): Sink {
       }
     })
   }
-  const send = async (records: readonly OutRecord[], signal: AbortSignal): Promise<void> => {
+  const send = async (columns: Records, signal: AbortSignal): Promise<void> => {
     if (broken) throw new Retryable('SINK_UNAVAILABLE', 'the sink has failed before', { cause: broken })
-    const bytes = records.reduce((sum, record) => sum + record.key.length + (record.value?.length ?? 0) + 96, 0)
+    const bytes = windowBytes(columns)
+    const records = Array.from({ length: columns.count }, (_, i) => outRecord(columns, i))
     world.outstandingBytes += bytes
     if (world.outstandingBytes > Math.max(inFlightLimitBytes, bytes)) {
       world.violations.push(`G7: ${world.outstandingBytes} bytes in flight, limit ${inFlightLimitBytes}`)

@@ -1,6 +1,7 @@
 import { PassThrough, Writable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import type { OutRecord } from '../../src/record.ts'
+import { packRecords } from '../../src/record-headers.ts'
 import { StdoutSink } from '../../src/sink/stdout.ts'
 
 const never = new AbortController().signal
@@ -36,7 +37,10 @@ describe('the stdout sink', () => {
     const stream = new PassThrough()
     await using sink = new StdoutSink(stream)
     expect(await sink.partitions('t', { partitions: 3, replication: undefined, config: {} }, never)).toBe(3)
-    await sink.send([record('a\nb', { op: 'c', position: Buffer.of(0, 255) }), record(null)], never)
+    await sink.send(
+      packRecords([record('a\nb', { 'm2k.op': 'c', 'm2k.position': Buffer.of(0, 255) }), record(null)]),
+      never,
+    )
     const lines = String(stream.read()).trimEnd().split('\n')
     expect(lines.map(line => JSON.parse(line))).toEqual([
       {
@@ -44,7 +48,7 @@ describe('the stdout sink', () => {
         partition: 2,
         key: '"k"',
         value: 'a\nb',
-        headers: { op: 'c', position: '00ff' },
+        headers: { 'm2k.op': 'c', 'm2k.position': '00ff' },
         timestampMs: 5,
       },
       { topic: 't', partition: 2, key: '"k"', value: null, headers: {}, timestampMs: 5 },
@@ -54,7 +58,10 @@ describe('the stdout sink', () => {
   it('waits for a slow reader, and keeps the order of its calls', async () => {
     const stream = new SlowReader()
     await using sink = new StdoutSink(stream)
-    const sent = [sink.send([record('1'), record('2'), record('3')], never), sink.send([record('4')], never)]
+    const sent = [
+      sink.send(packRecords([record('1'), record('2'), record('3')]), never),
+      sink.send(packRecords([record('4')]), never),
+    ]
     await new Promise(resolve => setImmediate(resolve))
     expect(stream.chunks).toHaveLength(1)
     expect(stream.writableLength).toBeLessThan(300)
@@ -68,18 +75,18 @@ describe('the stdout sink', () => {
   it('ends where nobody reads any more, and stays ended', async () => {
     const stream = new PassThrough({ highWaterMark: 10 })
     await using sink = new StdoutSink(stream)
-    const sent = sink.send([record('1'), record('2')], never)
+    const sent = sink.send(packRecords([record('1'), record('2')]), never)
     stream.destroy(Object.assign(new Error('broken pipe'), { code: 'EPIPE' }))
     await expect(sent).rejects.toMatchObject({ name: 'Configuration', code: 'SINK_REJECTED' })
-    await expect(sink.send([record('3')], never)).rejects.toMatchObject({ code: 'SINK_REJECTED' })
+    await expect(sink.send(packRecords([record('3')]), never)).rejects.toMatchObject({ code: 'SINK_REJECTED' })
   })
 
   it('ends at an abort while it waits', async () => {
     const stream = new SlowReader()
     await using sink = new StdoutSink(stream)
     const stop = new AbortController()
-    const sent = sink.send([record('1'), record('2')], stop.signal)
-    const behind = sink.send([record('3')], never)
+    const sent = sink.send(packRecords([record('1'), record('2')]), stop.signal)
+    const behind = sink.send(packRecords([record('3')]), never)
     stop.abort(new Error('stopping'))
     await expect(sent).rejects.toThrow('stopping')
     await expect(behind).rejects.toThrow('stopping')

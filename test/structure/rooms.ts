@@ -2,7 +2,7 @@
 
 /** Leaf files at the top of src: values and small interfaces. They import each other only. */
 export const words: ReadonlySet<string> = new Set(
-  'event position errors clock deadline log meter retry secret record status redact'
+  'event position errors clock deadline log meter busy retry secret record record-headers status redact'
     .split(' ')
     .map(word => `${word}.ts`),
 )
@@ -33,6 +33,10 @@ const interfaces: ReadonlySet<string> = new Set(stages.map(stage => `${stage}/${
 export const packages: Readonly<Record<string, readonly string[]>> = {
   mongodb: ['source/', 'checkpoint/mongo', 'inspect/', 'services/'],
   kafkajs: ['sink/', 'checkpoint/kafka', 'inspect/', 'services/'],
+  '@platformatic/kafka': ['sink/'],
+  '@node-rs/crc32': ['sink/'],
+  'lz4-napi': ['sink/'],
+  snappy: ['sink/'],
   pino: ['observe/'],
   'prom-client': ['observe/'],
   convict: ['config/'],

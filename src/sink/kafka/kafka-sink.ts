@@ -2,7 +2,8 @@ import type { Clock } from '../../clock.ts'
 import { Configuration, type Fault, PoisonEvent, Retryable } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
 import type { Meter } from '../../meter.ts'
-import type { OutRecord } from '../../record.ts'
+import type { OutRecord, Records } from '../../record.ts'
+import { outRecord } from '../../record-headers.ts'
 import type { Capabilities, Sink, TopicSpec } from '../sink.ts'
 import { type Batch, Batcher, recordSizeBytes } from './batcher.ts'
 import type { Carrier } from './carrier.ts'
@@ -65,9 +66,10 @@ export class KafkaSink implements Sink {
     return count
   }
 
-  async send(records: readonly OutRecord[], signal: AbortSignal): Promise<void> {
+  async send(columns: Records, signal: AbortSignal): Promise<void> {
     if (this.#ended !== undefined) throw this.#ended.reason
-    if (records.length === 0) return
+    if (columns.count === 0) return
+    const records = Array.from({ length: columns.count }, (_, i) => outRecord(columns, i))
     const refusal = signal.aborted ? signal.reason : this.#refusalOf(records)
     if (refusal !== undefined) {
       this.#end(refusal)

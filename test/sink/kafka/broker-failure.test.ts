@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { OutRecord } from '../../../src/record.ts'
+import { packRecords } from '../../../src/record-headers.ts'
 import { startBroker } from '../../../src/services/broker.ts'
 import type { Broker } from '../../../src/services/services.ts'
 import type { Sink } from '../../../src/sink/sink.ts'
@@ -39,7 +40,7 @@ async function load(sink: Sink, topic: string, from: number, stop: AbortSignal) 
     while (!stop.aborted && errors.length === 0) {
       const call = next
       next += 1
-      await sink.send(callOf(topic, call), never).then(
+      await sink.send(packRecords(callOf(topic, call)), never).then(
         () => acknowledged.add(call),
         (error: unknown) => errors.push(error),
       )
@@ -90,7 +91,7 @@ describe('a Kafka sink whose broker fails', { retry: 1 }, () => {
     {
       await using sink = await target.open('p', never)
       await sink.partitions(topic, spec(partitions), never)
-      await Promise.all(Array.from({ length: 50 }, (_, call) => sink.send(callOf(topic, call), never)))
+      await Promise.all(Array.from({ length: 50 }, (_, call) => sink.send(packRecords(callOf(topic, call)), never)))
       const loading = load(sink, topic, 50, stop.signal)
       broker.freeze()
       const outcome = await loading
@@ -99,12 +100,12 @@ describe('a Kafka sink whose broker fails', { retry: 1 }, () => {
         expect(error).toMatchObject({ name: 'Retryable', code: 'SINK_UNAVAILABLE' })
       }
       durable = outcome.durable
-      await expect(sink.send(callOf(topic, 0), never)).rejects.toMatchObject({ code: 'SINK_UNAVAILABLE' })
+      await expect(sink.send(packRecords(callOf(topic, 0)), never)).rejects.toMatchObject({ code: 'SINK_UNAVAILABLE' })
     }
     broker.thaw()
     await using sink = await target.open('p', never)
     const calls = durable + 50
-    for (let call = durable; call < calls; call += 1) await sink.send(callOf(topic, call), never)
+    for (let call = durable; call < calls; call += 1) await sink.send(packRecords(callOf(topic, call)), never)
     for (const [partition, numbers] of (await numbersByPartition(topic)).entries()) {
       const firstSeen = numbers.filter((n, at) => numbers.indexOf(n) === at)
       const expected = Array.from({ length: (calls * callRecords) / partitions }, (_, i) => i * partitions + partition)
@@ -123,7 +124,7 @@ describe('a Kafka sink whose broker fails', { retry: 1 }, () => {
     const sink = await target.open('p', never)
     await sink.partitions(topic, spec(partitions), never)
     await broker.kill()
-    const sent = sink.send(callOf(topic, 0), never)
+    const sent = sink.send(packRecords(callOf(topic, 0)), never)
     const rejected = expect(sent).rejects.toMatchObject({ code: 'SINK_UNAVAILABLE' })
     await sink[Symbol.asyncDispose]()
     await rejected

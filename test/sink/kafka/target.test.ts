@@ -1,5 +1,6 @@
 import { describe, expect, inject, it } from 'vitest'
 import { Configuration, PoisonEvent, Retryable } from '../../../src/errors.ts'
+import { packRecords } from '../../../src/record-headers.ts'
 import { freshTopic, never, readTopic, record, spec, targetFor } from './fixture.ts'
 
 const brokers = inject('kafkaBrokers')
@@ -15,7 +16,7 @@ describe('a Kafka target', () => {
     for (let at = 0, size = 1; at < total; at += size, size = (size * 7) % 997 || 1) {
       const count = Math.min(size, total - at)
       const records = Array.from({ length: count }, (_, i) => record(topic, (at + i) % 6, `${at + i}`.padEnd(300, '.')))
-      calls.push(sink.send(records, never))
+      calls.push(sink.send(packRecords(records), never))
     }
     await Promise.all(calls)
     const read = await readTopic(brokers, topic)
@@ -34,7 +35,10 @@ describe('a Kafka target', () => {
     await sink.partitions(two, spec(2), never)
     const position = Buffer.of(0, 255, 128, 7)
     const full = { ...record(one, 0, '{"a":1}', 'ключ'), headers: { 'm2k.op': 'ü', 'm2k.position': position } }
-    await sink.send([full, record(two, 1, null, 'gone'), { ...record(one, 0, 'zero'), timestampMs: 0 }], never)
+    await sink.send(
+      packRecords([full, record(two, 1, null, 'gone'), { ...record(one, 0, 'zero'), timestampMs: 0 }]),
+      never,
+    )
     const [first, second] = await readTopic(brokers, one)
     expect(first).toMatchObject({ key: 'ключ', value: '{"a":1}', timestamp: '1700000000000' })
     expect(first?.headers['m2k.op']?.toString()).toBe('ü')
@@ -50,15 +54,15 @@ describe('a Kafka target', () => {
     await sink.partitions(topic, spec(1, { 'max.message.bytes': '20000' }), never)
     // Far more than the topic's limit together, each below it: they travel in several requests.
     await sink.send(
-      Array.from({ length: 50 }, (_, i) => record(topic, 0, `${i}`.padEnd(5_000, '.'))),
+      packRecords(Array.from({ length: 50 }, (_, i) => record(topic, 0, `${i}`.padEnd(5_000, '.')))),
       never,
     )
-    const sent = sink.send([record(topic, 0, 'before'), record(topic, 0, 'x'.repeat(30_000))], never)
+    const sent = sink.send(packRecords([record(topic, 0, 'before'), record(topic, 0, 'x'.repeat(30_000))]), never)
     const error = await sent.catch((caught: unknown) => caught)
     expect(error).toBeInstanceOf(PoisonEvent)
     expect(error).toMatchObject({ code: 'SINK_RECORD_TOO_LARGE' })
     expect(String(error)).toMatch(new RegExp(`${topic}.* 300\\d\\d bytes`))
-    await expect(sink.send([record(topic, 0, 'after')], never)).rejects.toBe(error)
+    await expect(sink.send(packRecords([record(topic, 0, 'after')]), never)).rejects.toBe(error)
     expect(await readTopic(brokers, topic)).toHaveLength(51)
   })
 
@@ -77,7 +81,7 @@ describe('a Kafka target', () => {
         await using creator = await other.open('p', never)
         await creator.partitions(topic, spec(1, { 'max.message.bytes': '20000' }), never)
       }
-      delivered = await sink.send(batch, never).then(
+      delivered = await sink.send(packRecords(batch), never).then(
         () => true,
         (error: unknown) => {
           expect(error).toBeInstanceOf(Retryable)
@@ -95,10 +99,7 @@ describe('a Kafka target', () => {
     const topic = freshTopic('exchange')
     await sink.partitions(topic, spec(1), never)
     for (let i = 0; i < 12; i += 1) {
-      await sink.send(
-        Array.from({ length: 30 }, (_, k) => record(topic, 0, `${i * 30 + k}`)),
-        never,
-      )
+      await sink.send(packRecords(Array.from({ length: 30 }, (_, k) => record(topic, 0, `${i * 30 + k}`))), never)
     }
     const read = await readTopic(brokers, topic)
     expect(read.map(r => Number(r.value))).toEqual(Array.from({ length: 360 }, (_, i) => i))
@@ -136,8 +137,8 @@ describe('a Kafka target', () => {
     const topic = freshTopic('abort')
     await sink.partitions(topic, spec(1), never)
     const stop = new AbortController()
-    const sent = sink.send([record(topic, 0, 'cancelled')], stop.signal)
-    const other = sink.send([record(topic, 0, 'behind it')], never)
+    const sent = sink.send(packRecords([record(topic, 0, 'cancelled')]), stop.signal)
+    const other = sink.send(packRecords([record(topic, 0, 'behind it')]), never)
     stop.abort(new Error('stopping'))
     await expect(sent).rejects.toThrow('stopping')
     await expect(other).rejects.toThrow('stopping')
