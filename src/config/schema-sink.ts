@@ -44,13 +44,14 @@ const producerSchema = {
   properties: {
     compression: {
       type: 'string',
-      description: 'Compression of record batches.',
-      enum: ['none', 'gzip'],
+      description: 'Compression of record batches; `lz4` costs the least CPU. `zstd` needs Kafka 2.1 or newer.',
+      enum: ['none', 'gzip', 'snappy', 'lz4', 'zstd'],
       default: 'none',
     },
     linger: {
       ...duration,
-      description: 'How long a batch that is not full waits for more records.',
+      description:
+        'How long a batch that is not full waits for more records while earlier ones are under way; with nothing under way it is sent at once.',
       'x-range': ['0ms', '10s'],
       default: '5ms',
     },
@@ -101,6 +102,13 @@ export const sinkSchema = {
       minLength: 1,
       maxLength: 249,
       'x-default': '`mongo2kafka.NAME`',
+    },
+    client: {
+      type: 'string',
+      description:
+        'What speaks to Kafka: `platformatic` sends several requests at once and needs Kafka 2.4 or newer, `kafkajs` one at a time, for targets that know old protocol versions only; `auto` asks the target.',
+      enum: ['auto', 'platformatic', 'kafkajs'],
+      default: 'auto',
     },
     tls: tlsSchema,
     sasl: saslSchema,

@@ -1,7 +1,11 @@
 import type { ConnectionOptions } from 'node:tls'
 import type { Secret } from '../../secret.ts'
+import type { Compression } from './record-batch/compression.ts'
 
 export type SaslMechanism = 'plain' | 'scram-sha-256' | 'scram-sha-512'
+
+/** Which library speaks to Kafka; `auto`: the first that the cluster is new enough for. */
+export type ClientChoice = 'auto' | 'platformatic' | 'kafkajs'
 
 /** How to reach one Kafka cluster. */
 export interface KafkaSettings {
@@ -15,8 +19,6 @@ export interface KafkaSettings {
     | { readonly mechanism: SaslMechanism; readonly username: string; readonly password: Secret }
     | undefined
 }
-
-export type Compression = 'none' | 'gzip'
 
 /** Limits of one producer. */
 export interface ProducerSettings {
