@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import { zstdDecompressSync } from 'node:zlib'
 import { compressionsAlgorithms, Reader, readRecordsBatch } from '@platformatic/kafka'
-import kafkajs from 'kafkajs'
+import { CompressionCodecs, CompressionTypes } from 'kafkajs'
 
 const require = createRequire(import.meta.url)
 
@@ -25,7 +25,6 @@ export interface DecodedRecord {
   readonly headers: Readonly<Record<string, Buffer | null>>
 }
 
-const { CompressionCodecs, CompressionTypes } = kafkajs
 const codec = (decompress: (bytes: Buffer) => Buffer) => () => ({
   compress: () => Promise.reject(new Error('only read here')),
   decompress: async (bytes: Buffer) => decompress(bytes),
