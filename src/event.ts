@@ -50,4 +50,9 @@ export interface ChangeBatch {
   readonly position: Position
   /** Size of the raw events, bytes. */
   readonly bytes: number
+  /**
+   * Whether MongoDB had more changes when it answered with this batch: who waits for the next one then waits for the
+   * source, else for somebody to change something. Absent: not known.
+   */
+  readonly more?: boolean
 }

@@ -1,3 +1,5 @@
+import type { Bottleneck, BusyRatios } from './busy.ts'
+
 /** What a pipeline is doing. `idle`: running with nothing to do. */
 export type PipelineState = 'starting' | 'running' | 'idle' | 'retrying' | 'paused' | 'failed' | 'stopped'
 
@@ -16,4 +18,8 @@ export interface PipelineStatus {
   readonly inFlightRecords: number
   readonly inFlightBytes: number
   readonly records: number
+  /** What is missing to 1 is the share in which it waited for somebody to change something. */
+  readonly busy: BusyRatios
+  /** What limits the throughput now; null where nothing does, because changes come slower than it could take them. */
+  readonly limitedBy: Bottleneck | null
 }

@@ -1,3 +1,4 @@
+import { BusyMeter, bottleneck, type Doing } from '../busy.ts'
 import type { Clock } from '../clock.ts'
 import { asFault, type Fault } from '../errors.ts'
 import type { Meter } from '../meter.ts'
@@ -13,6 +14,7 @@ export class Monitor implements Watch {
   readonly name: string
   readonly #clock: Clock
   readonly #meter: Meter
+  readonly #busy: BusyMeter
   readonly #inFlight = new Set<PreparedBatch>()
   #state: PipelineState = 'starting'
   #fault: Fault | undefined
@@ -29,6 +31,7 @@ export class Monitor implements Watch {
     this.name = name
     this.#clock = clock
     this.#meter = meter
+    this.#busy = new BusyMeter(clock)
     this.enter('starting')
   }
 
@@ -59,6 +62,10 @@ export class Monitor implements Watch {
 
   oplogWindow(window: OplogWindow | undefined): void {
     this.#window = window
+  }
+
+  doing(doing: Doing): void {
+    this.#busy.enter(doing)
   }
 
   began(batch: PreparedBatch): void {
@@ -105,6 +112,7 @@ export class Monitor implements Watch {
 
   get status(): PipelineStatus {
     const fault = this.#fault
+    const busy = this.#busy.ratios()
     return {
       name: this.name,
       state: this.#state,
@@ -117,6 +125,8 @@ export class Monitor implements Watch {
       inFlightRecords: this.#inFlightRecords,
       inFlightBytes: this.#inFlightBytes,
       records: this.#records,
+      busy,
+      limitedBy: bottleneck(busy),
     }
   }
 
@@ -139,6 +149,9 @@ export class Monitor implements Watch {
     this.#meter.gauge('pipeline_lag_seconds', { pipeline }, lagMs === null ? undefined : lagMs / 1000)
     this.#meter.gauge('in_flight_records', { pipeline }, this.#inFlightRecords)
     this.#meter.gauge('in_flight_bytes', { pipeline }, this.#inFlightBytes)
+    for (const [stage, ratio] of Object.entries(this.#busy.ratios())) {
+      this.#meter.gauge('stage_busy_ratio', { pipeline, stage }, ratio)
+    }
     if (this.#durable) {
       this.#meter.gauge('checkpoint_age_seconds', { pipeline }, (nowMs - this.#durable.savedAtMs) / 1000)
     }

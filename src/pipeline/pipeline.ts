@@ -1,3 +1,4 @@
+import type { Doing } from '../busy.ts'
 import type { ChangeBatch } from '../event.ts'
 import type { Position } from '../position.ts'
 import type { Records } from '../record.ts'
@@ -38,8 +39,10 @@ export interface Delivery {
   deliver(batch: PreparedBatch, signal: AbortSignal): Promise<void>
 }
 
-/** Told of every batch on its way; the lag and the in-flight figures come from here. */
+/** Told of every batch on its way; the lag, the in-flight figures and what limits the throughput come from here. */
 export interface Watch {
+  /** What the loop works or waits on from now on. */
+  doing(doing: Doing): void
   began(batch: PreparedBatch): void
   /** Durable: records acknowledged and position saved. */
   delivered(batch: PreparedBatch): void

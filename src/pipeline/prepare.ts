@@ -5,7 +5,7 @@ import type { Meter } from '../meter.ts'
 import { windowBytes } from '../record.ts'
 import type { Sink, TopicSpec } from '../sink/sink.ts'
 import type { Ledger } from './ledger.ts'
-import type { Prepare, TimedRun } from './pipeline.ts'
+import type { Prepare, TimedRun, Watch } from './pipeline.ts'
 
 export interface PrepareParts {
   readonly pipeline: string
@@ -16,6 +16,7 @@ export interface PrepareParts {
   readonly topic: string
   readonly spec: TopicSpec
   readonly meter: Meter
+  readonly watch: Pick<Watch, 'doing'>
 }
 
 /** Encodes each event and gives its records their topic and partition: hash of the key modulo the topic's count (G2). */
@@ -112,15 +113,17 @@ class Places {
 /** Creates the topic where it is missing and fixes its partition count for good. */
 async function fixPartitions(
   topic: string,
-  { sink, ledger, spec }: PrepareParts,
+  { sink, ledger, spec, watch }: PrepareParts,
   signal: AbortSignal,
 ): Promise<number> {
+  watch.doing('sink')
   const now = await sink.partitions(topic, spec, signal)
   const before = ledger.partitions(topic)
   if (before !== undefined && now < before) {
     throw new Configuration('SINK_TOPIC_MISMATCH', `topic ${topic} has ${now} partitions and had ${before} before`)
   }
   if (before === undefined) await ledger.usePartitions(topic, now)
+  watch.doing('encode')
   return before ?? now
 }
 

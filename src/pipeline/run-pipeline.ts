@@ -139,6 +139,7 @@ async function attempt(parts: PipelineParts, stop: AbortSignal, machine: Machine
     topic: parts.topic,
     spec: parts.spec,
     meter,
+    watch: monitor,
   })
   const delivery = machine.createDelivery(sink, position => ledger.save(position))
   parts.log.info({ position: String(ledger.position) }, 'reading changes')

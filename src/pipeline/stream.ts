@@ -47,8 +47,11 @@ export async function stream(parts: StreamParts, stop: AbortSignal): Promise<voi
   }
 
   try {
+    watch.doing('source')
     for await (const changes of source.read(from, reading)) {
+      watch.doing('encode')
       const batch = await prepare(changes, reading)
+      watch.doing('sink') // To wait for room, and for the sink to take the records.
       try {
         if (!(await window.acquire(batch.bytes))) break // Back-pressure: the source is not asked for more.
         watch.began(batch)
@@ -56,11 +59,13 @@ export async function stream(parts: StreamParts, stop: AbortSignal): Promise<voi
       } finally {
         batch.release() // The sink has taken the records.
       }
+      watch.doing(changes.more ? 'source' : 'idle')
     }
   } catch (error) {
     // After an abort only a Fault is news: everything else is the abort itself, in somebody's words.
     if (!reading.aborted || error instanceof Fault) errors.push(error)
   }
+  watch.doing('idle')
   await drain(settled, window, parts, stop, failed)
   if (errors.length > 0) throw mostConsequential(errors)
 }

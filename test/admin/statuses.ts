@@ -15,6 +15,8 @@ export function status(name: string, state: PipelineState): PipelineStatus {
     inFlightRecords: 3,
     inFlightBytes: 1_800,
     records: 40,
+    busy: { source: 0.25, encode: 0.125, sink: 0.0625 },
+    limitedBy: null,
   }
 }
 

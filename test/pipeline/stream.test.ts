@@ -25,7 +25,7 @@ function parts(read: StreamParts['source']['read'], deliver: Delivery['deliver']
     from: batch.position,
     prepare: async () => prepared,
     delivery: { deliver },
-    watch: { began() {}, delivered() {} },
+    watch: { doing() {}, began() {}, delivered() {} },
     clock: systemClock,
     limits: { inFlightBytes: 10, drainMs },
   }
