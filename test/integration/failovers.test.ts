@@ -25,19 +25,18 @@ describe('MongoDB loses its primary under load', { retry: 1 }, () => {
     await using daemon = await setting.daemon()
     const [orders = '', afterStepDown = '', afterKill = ''] = setting.namespaces
 
-    const steppingDown = setting.writer.write(orders, 6_000, 50)
-    await sleep(500)
-    await stepDown(await set.primary())
-    await arrivesAfterElection(set, setting, daemon, afterStepDown)
-    await steppingDown
-
-    const killing = setting.writer.write(orders, 6_000, 50)
-    await sleep(500)
-    const killed = await set.primary()
-    await killed.kill('SIGKILL')
-    await arrivesAfterElection(set, setting, daemon, afterKill)
-    await killing
-
+    await setting.writer.writeWhile(orders, async () => {
+      await setting.more(orders, 200)
+      await stepDown(await set.primary())
+      await arrivesAfterElection(set, setting, daemon, afterStepDown)
+    })
+    const killed = await setting.writer.writeWhile(orders, async () => {
+      await setting.more(orders, 200)
+      const primary = await set.primary()
+      await primary.kill('SIGKILL')
+      await arrivesAfterElection(set, setting, daemon, afterKill)
+      return primary
+    })
     await setting.arrived(daemon)
     await killed.start(AbortSignal.timeout(60_000))
     expect(await daemon.stop('SIGTERM'), daemon.output.slice(-5_000)).toBe(0)
@@ -58,20 +57,18 @@ describe('Kafka is killed under load and started on its data', { retry: 1 }, () 
     const patient = setting.config.replace(/retry: .*/, 'retry: { initial: 2s, max: 2s }')
     await using daemon = await Daemon.start(patient.replace('sink: {', `sink: { ${producer},`))
     await daemon.reaches('all', 'running', 'idle')
-    const writing = setting.writer.write(setting.namespaces[0] ?? '', 12_000, 100)
-    await eventually(
-      async () => ((await countRecords(brokers, setting.namespaces)) > 0 ? true : undefined),
-      'a first record',
-    )
-    await broker.kill('SIGKILL')
-    await sleep(1_500)
-    const { state, error } = await entersSoon(daemon, statesMeanwhile)
-    if (state === 'retrying') expect(['SINK_UNAVAILABLE', 'CHECKPOINT_UNAVAILABLE']).toContain(error?.code)
-    else expect(error).toBeNull()
-    const ready = await fetch(`${await daemon.adminUrl()}/readyz`)
-    expect(ready.status).toBe(state === 'retrying' ? 503 : 200)
-    await broker.start(AbortSignal.timeout(120_000))
-    await writing
+    const [orders = ''] = setting.namespaces
+    await setting.writer.writeWhile(orders, async () => {
+      await setting.more(orders, 200)
+      await broker.kill('SIGKILL')
+      await sleep(1_500) // Long enough for a sink that gave up at once to show it.
+      const { state, error } = await entersSoon(daemon, statesMeanwhile)
+      if (state === 'retrying') expect(['SINK_UNAVAILABLE', 'CHECKPOINT_UNAVAILABLE']).toContain(error?.code)
+      else expect(error).toBeNull()
+      const ready = await fetch(`${await daemon.adminUrl()}/readyz`)
+      expect(ready.status).toBe(state === 'retrying' ? 503 : 200)
+      await broker.start(AbortSignal.timeout(120_000))
+    })
     await setting.arrived(daemon)
     expect((await daemon.reaches('all', 'running', 'idle')).error).toBeNull()
     expect(await daemon.stop('SIGTERM'), daemon.output.slice(-5_000)).toBe(0)

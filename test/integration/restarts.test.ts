@@ -8,10 +8,15 @@ describe('the daemon restarted under load, on real MongoDB and Kafka', () => {
     await using setting = await Setting.create(shape)
     for (let round = 0; round < 3; round++) {
       await using daemon = await setting.daemon()
-      const writing = setting.writer.write(setting.namespaces[round % 2] ?? '', 4_000, 100)
-      await new Promise(resolve => setTimeout(resolve, 500))
-      expect(await daemon.stop('SIGTERM'), daemon.output).toBe(0)
-      await writing
+      const namespace = setting.namespaces[round % 2] ?? ''
+      await setting.writer.writeWhile(
+        namespace,
+        async () => {
+          await setting.more(namespace, 1_000)
+          expect(await daemon.stop('SIGTERM'), daemon.output).toBe(0)
+        },
+        100,
+      )
     }
     await using daemon = await setting.daemon()
     await setting.arrived(daemon)
@@ -23,10 +28,15 @@ describe('the daemon restarted under load, on real MongoDB and Kafka', () => {
     await using setting = await Setting.create(shape)
     for (let round = 0; round < 4; round++) {
       await using daemon = await setting.daemon()
-      const writing = setting.writer.write(setting.namespaces[round % 2] ?? '', 4_000, 100)
-      await new Promise(resolve => setTimeout(resolve, 300 + 250 * round))
-      await daemon.stop('SIGKILL')
-      await writing
+      const namespace = setting.namespaces[round % 2] ?? ''
+      await setting.writer.writeWhile(
+        namespace,
+        async () => {
+          await setting.more(namespace, 100 + 700 * round)
+          await daemon.stop('SIGKILL')
+        },
+        100,
+      )
     }
     await using daemon = await setting.daemon()
     await setting.arrived(daemon)

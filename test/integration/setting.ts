@@ -57,6 +57,13 @@ pipelines:
     return daemon
   }
 
+  /** Waits until `count` more records than now stand in the topic of `namespace`. */
+  async more(namespace: string, count: number): Promise<void> {
+    const there = () => countRecords(this.brokers, [namespace])
+    const enough = (await there()) + count
+    await eventually(async () => ((await there()) >= enough ? true : undefined), `${count} more of ${namespace}`)
+  }
+
   /** Waits until every change stands in the topics. Counting records alone would count a replay's twice. */
   async arrived(daemon: Daemon): Promise<void> {
     const complete = async () => {

@@ -1,5 +1,16 @@
-import { type AnyBulkWriteOperation, type Collection, MongoClient } from 'mongodb'
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  type AnyBulkWriteOperation,
+  type Collection,
+  MongoBulkWriteError,
+  MongoClient,
+  MongoErrorLabel,
+  MongoNetworkError,
+} from 'mongodb'
 import { seeded } from '../simulation/schedule.ts'
+
+/** Between bulks of an endless load: what piles up while a server is away must be read and judged later. */
+const pauseMs = 20
 
 interface Versioned {
   readonly _id: number
@@ -59,6 +70,25 @@ export class Writer implements AsyncDisposable {
     }
   }
 
+  /**
+   * Writes for as long as `during` takes, so that a fault in it always meets work under way, however fast the machine.
+   * Both are over when this settles. Rejects with the writer's error, else with that of `during`.
+   */
+  async writeWhile<T>(namespace: string, during: () => Promise<T>, bulk = 20): Promise<T> {
+    const stop = new AbortController()
+    const writing = this.#writeUntil(namespace, bulk, stop.signal)
+    const [written, done] = await Promise.allSettled([writing, during().finally(() => stop.abort())])
+    for (const result of [written, done]) if (result.status === 'rejected') throw result.reason
+    return (done as PromiseFulfilledResult<Awaited<T>>).value
+  }
+
+  async #writeUntil(namespace: string, bulk: number, stop: AbortSignal): Promise<void> {
+    while (!stop.aborted) {
+      await this.write(namespace, bulk, bulk)
+      await sleep(pauseMs)
+    }
+  }
+
   async #apply(namespace: string, operations: AnyBulkWriteOperation<Versioned>[]): Promise<void> {
     const collection = this.collection(namespace)
     if (!this.atomic) {
@@ -66,7 +96,7 @@ export class Writer implements AsyncDisposable {
       return
     }
     await this.#client.withSession(session =>
-      session.withTransaction(() => collection.bulkWrite(operations, { ordered: true, session }), {
+      session.withTransaction(() => collection.bulkWrite(operations, { ordered: true, session }).catch(labelled), {
         writeConcern: { w: 'majority' },
       }),
     )
@@ -94,4 +124,14 @@ export class Writer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#client.close()
   }
+}
+
+/**
+ * The driver may give a bulk that lost its connection inside a transaction without the label that lets the transaction
+ * be repeated. It was never committed: no server has said anything about it.
+ */
+function labelled(error: unknown): never {
+  const unanswered = error instanceof MongoBulkWriteError && error.code === undefined
+  if (unanswered || error instanceof MongoNetworkError) error.addErrorLabel(MongoErrorLabel.TransientTransactionError)
+  throw error
 }

@@ -36,12 +36,14 @@ async function readAcross(hurt: (primary: Member) => Promise<void>): Promise<voi
   await c.insertOne({ _id: -1 }, majority)
   const source = lab.mongo.source(selection('p', [`${db.databaseName}.c`]))
   const from = await source.now(patience())
-  const reading = take(source, from, 200)
-  for (let _id = 0; _id < 200; _id++) {
-    if (_id === 100) await hurt(await set.primary())
-    await upsert(c, _id)
+  const writing = async () => {
+    for (let _id = 0; _id < 200; _id++) {
+      if (_id === 100) await hurt(await set.primary())
+      await upsert(c, _id)
+    }
   }
-  expect(ids((await reading).events)).toEqual(Array.from({ length: 200 }, (_, i) => String(i)))
+  const [{ events }] = await Promise.all([take(source, from, 200), writing()])
+  expect(ids(events)).toEqual(Array.from({ length: 200 }, (_, i) => String(i)))
 }
 
 async function upsert(c: Collection<{ _id: number }>, _id: number): Promise<void> {
