@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Stage } from '../busy.ts'
 import type { PipelineStatus } from '../status.ts'
 
 const style = `
@@ -15,7 +16,17 @@ td.figure { text-align: right; font-variant-numeric: tabular-nums }
 /** Content-Security-Policy of the page: no script, nothing from elsewhere, this one style. */
 export const statusPageSecurity = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(style).digest('base64')}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`
 
-const columns = ['pipeline', 'state', 'lag', 'position', 'oplog headroom', 'in flight', 'records', 'error']
+const columns = [
+  'pipeline',
+  'state',
+  'lag',
+  'position',
+  'oplog headroom',
+  'in flight',
+  'records',
+  'limited by',
+  'error',
+]
 
 /** A page that needs nothing but itself and asks again every five seconds. Every value of a pipeline is escaped. */
 export function statusPage(statuses: readonly PipelineStatus[]): string {
@@ -53,8 +64,21 @@ function row(status: PipelineStatus): string {
 <td class="figure">${duration(status.oplogHeadroomMs)}</td>
 <td class="figure">${status.inFlightRecords}</td>
 <td class="figure">${status.records}</td>
+<td>${limit(status)}</td>
 <td class="remedy">${error ? `<b>${escaped(error.code)}</b> ${escaped(error.message)}<br>${escaped(error.remedy)}` : ''}</td>
 </tr>`
+}
+
+const limits: Readonly<Record<Stage, string>> = {
+  source: 'the source (MongoDB)',
+  encode: 'encoding (CPU)',
+  sink: 'the sink',
+}
+
+/** What limits the throughput, in a few words. */
+function limit({ limitedBy, state }: PipelineStatus): string {
+  if (limitedBy !== null) return `${limits[limitedBy.stage]}, ${Math.round(limitedBy.ratio * 100)} % of the time`
+  return state === 'running' || state === 'idle' ? 'nothing: waits for changes' : '–'
 }
 
 /** As a person says it: 250 ms, 4.2 s, 12 min, 7.5 h. */

@@ -160,6 +160,13 @@ describe('the status page', () => {
     expect(reply.headers['content-security-policy']).toContain("default-src 'none'")
   })
 
+  test('says in words what limits a pipeline', async () => {
+    const limited = { ...status('orders', 'running'), limitedBy: { stage: 'sink', ratio: 0.934 } } as const
+    const admin = await start([limited, status('users', 'idle'), status('audit', 'failed')])
+    const cells = [...(await call(admin, '/')).text.matchAll(/<td>([^<]*)<\/td>\n<td class="remedy">/g)]
+    expect(cells.map(([, text]) => text)).toEqual(['the sink, 93 % of the time', 'nothing: waits for changes', '–'])
+  })
+
   test('shows no secret (G9)', async () => {
     const message = 'mongodb://cdc:canary@db0 refused; tried swordfish'
     const failed = { ...failedStatus, error: { ...failedStatus.error!, message } }

@@ -19,6 +19,7 @@ export const coveredBy: Readonly<Record<string, string>> = {
 export const crossCutting: readonly string[] = [
   'test/structure.test.ts',
   'test/documents.test.ts',
+  'test/pipeline/limited-by.test.ts',
   'test/sink/kafka/broker-failure.test.ts',
   'test/source/failover.test.ts',
   'test/source/faults.test.ts',
