@@ -26,6 +26,7 @@ const verdictByCode: Readonly<Record<number, Verdict>> = {
   53: 'unauthorized', // TRANSACTIONAL_ID_AUTHORIZATION_FAILED
   65: 'unauthorized', // DELEGATION_TOKEN_AUTHORIZATION_FAILED
   33: 'auth-failed', // UNSUPPORTED_SASL_MECHANISM
+  34: 'auth-failed', // ILLEGAL_SASL_STATE: the port does not want SASL
   58: 'auth-failed', // SASL_AUTHENTICATION_FAILED
   90: 'fenced', // PRODUCER_FENCED
   // 47 INVALID_PRODUCER_EPOCH stays a retry: without a transactional id nobody can take over, so it means that the
@@ -51,17 +52,32 @@ const tlsCodes = new Set([
   'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE',
   'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED',
 ])
+/**
+ * What an error of @platformatic/kafka says by its code. It wraps either in the other, a wrong password in a network
+ * error and a connection that broke during the handshake in an authentication error: the innermost is right.
+ */
+const verdictByLibraryCode: Readonly<Record<string, Verdict>> = {
+  PLT_KFK_AUTHENTICATION: 'auth-failed',
+  PLT_KFK_USER: 'auth-failed', // The port speaks TLS and we do not, or the other way round.
+  PLT_KFK_NETWORK: 'unavailable', // Its timeouts too.
+}
 const causeLimit = 8
 
-/** The fields of kafkajs's errors that say something; its classes say little and its messages change. */
+/**
+ * The fields of the clients' errors that say something; the classes say little and the messages change. kafkajs has
+ * Kafka's code in `code`, @platformatic/kafka in `apiCode`; `errno` marks an error of the operating system.
+ */
 interface KafkaError {
   readonly name?: unknown
   readonly code?: unknown
+  readonly apiCode?: unknown
+  readonly errno?: unknown
+  readonly message?: unknown
   readonly cause?: unknown
   readonly errors?: unknown
 }
 
-/** The error itself and what kafkajs wrapped: an exceeded retry, an aggregate of one topic. Outermost first. */
+/** The error itself and what the client wrapped: an exceeded retry, an aggregate of one topic. Outermost first. */
 function* chain(error: unknown): Generator<KafkaError> {
   let next: unknown = error
   for (let depth = 0; depth < causeLimit && typeof next === 'object' && next !== null; depth += 1) {
@@ -71,24 +87,42 @@ function* chain(error: unknown): Generator<KafkaError> {
   }
 }
 
+function protocolCodeOf({ code, apiCode }: KafkaError): number | undefined {
+  if (typeof code === 'number') return code
+  return typeof apiCode === 'number' ? apiCode : undefined
+}
+
 /** Kafka's error code, where a broker gave one. */
 export function protocolCode(error: unknown): number | undefined {
-  for (const { code } of chain(error)) if (typeof code === 'number') return code
+  for (const link of chain(error)) {
+    const code = protocolCodeOf(link)
+    if (code !== undefined) return code
+  }
   return undefined
 }
 
-/** By Kafka's code, kafkajs's error name and Node's error code, never by message text. */
+/** By Kafka's code, the clients' error names and codes and Node's error code, never by message text. */
 export function verdictOf(error: unknown): Verdict {
-  for (const { name, code } of chain(error)) {
-    if (typeof code === 'number') return verdictByCode[code] ?? 'unavailable'
+  let verdict: Verdict = 'unavailable'
+  for (const link of chain(error)) {
+    const { name, code, errno } = link
+    const protocol = protocolCodeOf(link)
+    if (protocol !== undefined) return verdictByCode[protocol] ?? 'unavailable'
     if (name === 'KafkaJSSASLAuthenticationError') return 'auth-failed'
     if (typeof code === 'string' && tlsCodes.has(code)) return 'auth-failed'
+    if (typeof errno === 'number') return 'unavailable'
+    if (typeof code === 'string') verdict = verdictByLibraryCode[code] ?? verdict
   }
-  return 'unavailable'
+  return verdict
 }
 
+/** The message, and of what it wraps those that it does not repeat. */
 function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  const texts: string[] = []
+  for (const { message } of chain(error)) {
+    if (typeof message === 'string' && !texts.some(text => text.includes(message))) texts.push(message)
+  }
+  return texts.length > 0 ? texts.join(': ') : String(error)
 }
 
 /**

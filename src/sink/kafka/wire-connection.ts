@@ -1,0 +1,186 @@
+import { isIP } from 'node:net'
+import type { Connection, ConnectionOptions } from '@platformatic/kafka'
+import { type Fault, Retryable } from '../../errors.ts'
+import { faultOf } from './classify.ts'
+import { BrokerError } from './protocol/broker-error.ts'
+import type { BrokerAddress } from './protocol/metadata.ts'
+import type { Request } from './protocol/request.ts'
+import type { KafkaSettings } from './settings.ts'
+
+/** Waiting is bounded by the caller, who decides how many requests are outstanding. */
+const unlimited = Number.MAX_SAFE_INTEGER
+const keepAliveMs = 60_000
+
+export interface ConnectionSettings {
+  readonly kafka: KafkaSettings
+  /** For TCP, TLS and SASL together. */
+  readonly connectTimeoutMs: number
+  /** For one answer, from the moment its request goes out. It ends the connection. */
+  readonly requestTimeoutMs: number
+}
+
+type Platformatic = typeof import('@platformatic/kafka')
+
+/**
+ * A connection of @platformatic/kafka, which does TCP, TLS, SASL and the correlation of answers, with what it leaves
+ * open: a first error ends it for good, closing is immediate, and requests wait here, unencoded, while the socket has
+ * not taken the bytes of those before (else the socket would hold them all) or while the session is authenticated
+ * anew (the broker cuts a connection that asks anything else in between).
+ */
+export class WireConnection {
+  /** Where it leads, and to whom: for messages. */
+  readonly #name: string
+  readonly #library: Platformatic
+  readonly #connection: Connection
+  /** Requests that wait for their turn, in call order. */
+  readonly #held: (() => void)[] = []
+  readonly #rejects = new Set<(fault: Fault) => void>()
+  #fault: Fault | undefined
+
+  /** `address` as metadata or settings name it. An aborted `signal` rejects with its reason, all else with a Fault. */
+  static async open(
+    settings: ConnectionSettings,
+    address: BrokerAddress,
+    signal: AbortSignal,
+  ): Promise<WireConnection> {
+    signal.throwIfAborted()
+    // Imported when first needed: it takes a third of a second, which no other command or client should pay.
+    const library = await import('@platformatic/kafka')
+    signal.throwIfAborted()
+    const { host, port } = address
+    const name = `${host}:${port}`
+    const connection = new library.Connection(settings.kafka.clientId, connectionOptions(settings, host))
+    connection.on('error', () => {}) // connect() rejects with it too; without a listener it would be thrown.
+    const onAbort = () => destroy(connection)
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      await connection.connect(host, port)
+      signal.throwIfAborted()
+      connection.socket.setKeepAlive(true, keepAliveMs)
+      return new WireConnection(name, library, connection)
+    } catch (error) {
+      destroy(connection)
+      signal.throwIfAborted()
+      throw faultOf(error, `connect to ${name}`)
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  private constructor(name: string, library: Platformatic, connection: Connection) {
+    this.#name = name
+    this.#library = library
+    this.#connection = connection
+    connection.on('error', error => this.#fail(error))
+    connection.on('close', () => this.#fail(new Error('the connection was closed')))
+    connection.on('connect', () => this.#resume()) // Authenticated anew.
+    connection.socket.on('drain', () => this.#resume())
+    if (!connection.isConnected()) this.#fail(new Error('the connection was closed'))
+  }
+
+  get closed(): boolean {
+    return this.#fault !== undefined
+  }
+
+  /**
+   * On the wire in call order. Rejects with a Fault: an error that the broker answers is this request's alone, any
+   * other closes the connection and is every outstanding and later request's.
+   */
+  request<T>(request: Request<T>): Promise<T> {
+    if (this.#fault !== undefined) return Promise.reject(this.#fault)
+    const { promise, resolve, reject } = Promise.withResolvers<T>()
+    this.#rejects.add(reject)
+    const settle = (error: unknown, answer?: T) => {
+      if (!this.#rejects.has(reject)) return // Rejected before, with all others.
+      if (error === null) resolve(answer as T)
+      else if (error instanceof BrokerError) reject(faultOf(error, `ask ${this.#name}`))
+      else return this.#fail(error)
+      this.#rejects.delete(reject)
+    }
+    const send = () => this.#send(request, settle)
+    if (this.#held.length > 0 || this.#mustHold) this.#held.push(send)
+    else send()
+    return promise
+  }
+
+  /** Nothing is written any more; outstanding requests reject. Idempotent. */
+  close(): void {
+    this.#end(new Retryable('SINK_UNAVAILABLE', `Kafka: the connection to ${this.#name} was closed by us`))
+  }
+
+  get #mustHold(): boolean {
+    return !this.#connection.isConnected() || this.#connection.socket.writableNeedDrain
+  }
+
+  #send<T>(request: Request<T>, settle: (error: unknown, answer?: T) => void): void {
+    const { apiKey, apiVersion, encode, parse } = request
+    const body = () => {
+      const writer = this.#library.Writer.create()
+      for (const part of encode()) writer.append(part)
+      return writer
+    }
+    this.#connection.send<T>(
+      apiKey,
+      apiVersion,
+      body,
+      (_correlationId, _apiKey, _apiVersion, { buffer, position }) => parse(buffer.slice(position)),
+      false, // Neither request nor answer is of a flexible version, which have tagged fields in their headers.
+      false,
+      settle,
+    )
+  }
+
+  #resume(): void {
+    while (!this.closed && !this.#mustHold) {
+      const send = this.#held.shift()
+      if (send === undefined) return
+      send()
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#end(faultOf(error, `connection to ${this.#name}`))
+  }
+
+  #end(fault: Fault): void {
+    if (this.#fault !== undefined) return
+    this.#fault = fault
+    this.#held.length = 0
+    destroy(this.#connection)
+    for (const reject of this.#rejects) reject(fault)
+    this.#rejects.clear()
+  }
+}
+
+function connectionOptions({ kafka, connectTimeoutMs, requestTimeoutMs }: ConnectionSettings, host: string) {
+  const { tls, sasl } = kafka
+  const options: ConnectionOptions = {
+    connectTimeout: connectTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+    maxInflights: unlimited,
+    tlsServerName: isIP(host) === 0,
+  }
+  if (tls !== undefined) options.tls = tls
+  if (sasl !== undefined) options.sasl = saslOptions(sasl)
+  return options
+}
+
+function saslOptions(sasl: NonNullable<KafkaSettings['sasl']>): NonNullable<ConnectionOptions['sasl']> {
+  const mechanism = saslMechanisms[sasl.mechanism]
+  return { mechanism, username: sasl.username, password: () => sasl.password.reveal() }
+}
+
+const saslMechanisms = {
+  plain: 'PLAIN',
+  'scram-sha-256': 'SCRAM-SHA-256',
+  'scram-sha-512': 'SCRAM-SHA-512',
+} as const
+
+/**
+ * The socket first: `close` alone would write what is still buffered, and waits for a broker that may be frozen. Then
+ * `close`, which ends the library's timers.
+ */
+function destroy(connection: Connection): void {
+  connection.socket?.destroy()
+  connection.close(() => {})
+}
