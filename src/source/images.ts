@@ -1,8 +1,8 @@
 import { Configuration } from '../errors.ts'
-import type { ChangeBatch } from '../event.ts'
+import type { ChangeBatch, ChangeEvent } from '../event.ts'
 import type { StreamImages } from './cursor.ts'
-import type { Images, RawEvent } from './envelope.ts'
 import { type Documents, type LookupSettings, lookUp } from './lookup.ts'
+import { ImagedEvent, type Images, type RawEvent } from './raw-event.ts'
 import type { RawBatch } from './reader.ts'
 import type { Selection } from './source.ts'
 
@@ -29,8 +29,8 @@ export function ownImages(selection: Selection): StreamImages {
 const changing: ReadonlySet<string> = new Set(['update', 'replace', 'delete'])
 
 /**
- * The batch as the pipeline's modes want it. Throws Configuration SOURCE_IMAGE_MISSING where a required image is not
- * there, and what the lookup throws.
+ * The batch as the pipeline's modes want it; the events themselves where the modes change nothing. Throws Configuration
+ * SOURCE_IMAGE_MISSING where a required image is not there, and what the lookup throws.
  */
 export async function applyImages(
   batch: RawBatch,
@@ -38,56 +38,60 @@ export async function applyImages(
   settings: LookupSettings,
   signal: AbortSignal,
 ): Promise<ChangeBatch> {
-  const { fullDocument } = selection
   const wanting = batch.events.filter(event => needsLookup(event, selection))
   const last = batch.events.at(-1)
   const documents =
     wanting.length > 0 && last ? await lookUp(settings, wanting, last.position.clusterTime, signal) : undefined
-  const events = batch.events.map(event => {
-    if (changing.has(event.operation)) refuseMissing(event, selection)
-    return event.withImages(imagesOf(event, selection, documents, fullDocument))
-  })
-  return { events, position: batch.position, bytes: batch.bytes }
+  return { events: imagedEvents(batch.events, selection, documents), position: batch.position, bytes: batch.bytes }
 }
 
 /** Inserts and replaces always carry their document. */
 function needsLookup(event: RawEvent, { fullDocument, filter }: Selection): boolean {
   if (event.operation !== 'update') return false
-  if (fullDocument === 'auto') return event.after === undefined
+  if (fullDocument === 'auto') return event.afterStart === 0
   return fullDocument === 'updateLookup' && filter === undefined
 }
 
+/** A new array only where an event changes: of most batches none does. */
+function imagedEvents(
+  events: readonly RawEvent[],
+  selection: Selection,
+  documents: Documents | undefined,
+): readonly ChangeEvent[] {
+  let imaged: ChangeEvent[] | undefined
+  for (const [index, event] of events.entries()) {
+    const changed = imagesOf(event, selection, documents)
+    if (changed) imaged ??= events.slice(0, index)
+    imaged?.push(changed ? new ImagedEvent(event, changed) : event)
+  }
+  return imaged ?? events
+}
+
+/** What the event shall have instead of its own images; undefined where those are right. */
+function imagesOf(event: RawEvent, selection: Selection, documents: Documents | undefined): Images | undefined {
+  const { operation } = event
+  if (!changing.has(operation)) return undefined
+  refuseMissing(event, selection)
+  const dropsBefore = event.beforeStart !== 0 && selection.fullDocumentBeforeChange === 'default'
+  const before = dropsBefore ? undefined : event.before
+  if (operation === 'update') {
+    const { fullDocument } = selection
+    if (fullDocument === 'updateLookup' || (fullDocument === 'auto' && event.afterStart === 0)) {
+      // Without `documents` MongoDB has looked it up.
+      const after = documents ? documents.get(event) : event.after
+      return { before, after, label: after ? 'later' : 'missing' }
+    }
+    if (fullDocument === 'default' && event.afterStart !== 0) return { before, after: undefined, label: 'none' }
+  }
+  if (!dropsBefore) return undefined
+  return { before, after: event.after, label: operation === 'delete' ? 'none' : event.label }
+}
+
 function refuseMissing(event: RawEvent, selection: Selection): void {
-  const noAfter = selection.fullDocument === 'required' && event.operation === 'update' && !event.after
-  const noBefore = selection.fullDocumentBeforeChange === 'required' && !event.before
+  const noAfter = selection.fullDocument === 'required' && event.operation === 'update' && event.afterStart === 0
+  const noBefore = selection.fullDocumentBeforeChange === 'required' && event.beforeStart === 0
   if (!noAfter && !noBefore) return
   const which = noAfter ? 'post-image' : 'pre-image'
   const place = `${event.db}.${event.collection} at ${event.position}`
   throw new Configuration('SOURCE_IMAGE_MISSING', `the ${which} of a change of ${place} is required and not there`)
-}
-
-function imagesOf(
-  event: RawEvent,
-  selection: Selection,
-  documents: Documents | undefined,
-  mode: Selection['fullDocument'],
-): Images {
-  const before = selection.fullDocumentBeforeChange === 'default' ? undefined : event.before
-  if (event.operation === 'update') return { before, ...updated(event, mode, documents) }
-  const document = event.after ?? (event.operation === 'delete' ? before : undefined)
-  return { before, after: event.after, label: document ? 'exact' : 'none' }
-}
-
-function updated(
-  event: RawEvent,
-  mode: Selection['fullDocument'],
-  documents: Documents | undefined,
-): Pick<Images, 'after' | 'label'> {
-  if (mode === 'default') return { after: undefined, label: 'none' }
-  if (mode === 'updateLookup' || (mode === 'auto' && !event.after)) {
-    // Without `documents` MongoDB has looked it up.
-    const after = documents ? documents.get(event) : event.after
-    return { after, label: after ? 'later' : 'missing' }
-  }
-  return { after: event.after, label: event.after ? 'exact' : 'none' }
 }

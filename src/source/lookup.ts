@@ -9,7 +9,7 @@ import { backOffMs } from '../retry.ts'
 import { classify } from './classify.ts'
 import { runCommand } from './command.ts'
 import { rawCursor, timestamp } from './cursor.ts'
-import type { RawEvent } from './envelope.ts'
+import type { RawEvent } from './raw-event.ts'
 import { endOf, parseReply } from './reply.ts'
 
 export interface LookupSettings {

@@ -7,7 +7,8 @@ import { Position } from '../position.ts'
 import { backOffMs } from '../retry.ts'
 import { classify, isTokenRefused } from './classify.ts'
 import { ChangeStreamCursor, type CursorSettings, type Start } from './cursor.ts'
-import { parseEvent, type RawEvent } from './envelope.ts'
+import { EnvelopeReader } from './envelope.ts'
+import type { RawEvent } from './raw-event.ts'
 import { type CursorReply, endOf } from './reply.ts'
 
 /** A batch before it is divided among the pipelines. */
@@ -47,6 +48,7 @@ interface Progress {
  */
 export class ChangeStreamReader {
   readonly #settings: ReaderSettings
+  readonly #envelopes = new EnvelopeReader()
 
   constructor(settings: ReaderSettings) {
     this.#settings = settings
@@ -86,7 +88,7 @@ export class ChangeStreamReader {
     let next = cursor.more(progress.deadlineMs)
     for (;;) {
       const reply = await next
-      const batch = batchOf(reply, progress.position)
+      const batch = batchOf(reply, this.#envelopes, progress.position)
       advance(progress, batch.position, settings.deadlineMs)
       const open = reply.cursorId !== 0n
       if (open) {
@@ -151,9 +153,9 @@ function refuseFuture(position: Position, operationTime: bigint): void {
 }
 
 /** The events after `position`: what a stream opened by time repeats is dropped. */
-function batchOf(reply: CursorReply, position: Position): RawBatch {
+function batchOf(reply: CursorReply, envelopes: EnvelopeReader, position: Position): RawBatch {
   const { bytes, eventStarts, postBatchToken } = reply
-  let events = eventStarts.map(start => parseEvent(bytes, start, endOf(bytes, start)))
+  let events = eventStarts.map(start => envelopes.read(bytes, start, endOf(bytes, start)))
   const last = events.at(-1)
   // Events are in order, so the first tells whether any is to be dropped.
   if (events[0] && events[0].position.compare(position) <= 0) {
@@ -161,7 +163,7 @@ function batchOf(reply: CursorReply, position: Position): RawBatch {
   }
   const reached = postBatchToken ? Position.ofToken(postBatchToken) : (last?.position ?? position)
   let size = 0
-  for (const event of events) size += event.raw.end - event.raw.start
+  for (const event of events) size += event.end - event.start
   return { events, position: reached.compare(position) > 0 ? reached : position, bytes: size }
 }
 

@@ -1,7 +1,7 @@
 import type { Fault } from '../errors.ts'
 import type { Position } from '../position.ts'
-import type { RawEvent } from './envelope.ts'
 import type { Matcher } from './match.ts'
+import type { RawEvent } from './raw-event.ts'
 import type { RawBatch } from './reader.ts'
 
 /** Batches that wait for one pipeline; the shared stream waits while there are more. */
@@ -19,7 +19,7 @@ export function partOf(batch: RawBatch, matches: Matcher, position: Position): R
     if (event.operation === 'invalidate' || !matches(event.db, event.collection)) continue
     if (behind && event.position.compare(position) <= 0) continue
     events.push(event)
-    bytes += event.raw.end - event.raw.start
+    bytes += event.end - event.start
   }
   return { events, position: batch.position.compare(position) > 0 ? batch.position : position, bytes }
 }

@@ -1,7 +1,7 @@
 import { BSON, Long, ObjectId, Timestamp } from 'bson'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { parseEvent } from '../../src/source/envelope.ts'
+import { EnvelopeReader } from '../../src/source/envelope.ts'
 import { endOf, parseReply } from '../../src/source/reply.ts'
 
 const token = (ct: string) => ({ _data: `82${ct}2B0229296E04` })
@@ -21,6 +21,8 @@ const decode = (span: { bytes: Buffer; start: number; end: number } | undefined)
 const through = (value: BSON.Document) => BSON.deserialize(BSON.serialize(value))
 
 describe('a raw reply', () => {
+  const envelopes = new EnvelopeReader()
+
   it('is found in place: cursor, events and their parts', () => {
     const name = fc.constantFrom('firstBatch', 'nextBatch')
     fc.assert(
@@ -33,13 +35,20 @@ describe('a raw reply', () => {
         expect(parsed.eventStarts).toHaveLength(events.length)
         for (const [at, start] of parsed.eventStarts.entries()) {
           const expected = events[at]!
-          const got = parseEvent(bytes, start, endOf(bytes, start))
+          const got = envelopes.read(bytes, start, endOf(bytes, start))
           expect(got.operation).toBe(expected.operationType)
           expect([got.db, got.collection]).toEqual([expected.ns.db, expected.ns.coll])
           expect(decode(got.documentKey)).toEqual(through(expected.documentKey))
           expect(decode(got.after)).toEqual(expected.fullDocument ? through(expected.fullDocument) : undefined)
           const before = expected.fullDocumentBeforeChange
           expect(decode(got.before)).toEqual(before ? through(before) : undefined)
+          expect(got.label).toBe(
+            expected.fullDocument || (expected.operationType === 'delete' && before) ? 'exact' : 'none',
+          )
+          expect(decode(got.token)).toEqual(expected._id)
+          const id = got.id!
+          const value = Buffer.from(BSON.serialize({ _id: expected.documentKey._id }))
+          expect(id.bytes.subarray(id.start, id.end).equals(value.subarray(9, -1))).toBe(true)
           expect(got.timestampMs).toBe(expected.wallTime?.getTime() ?? expected.clusterTime.t * 1000)
           expect(got.position.clusterTime).toBe(0x6b01ad6400000002n)
           expect(got.raw.bytes.buffer).toBe(bytes.buffer)
@@ -56,7 +65,7 @@ describe('a raw reply', () => {
         if (at < end) bytes[at] = byte
         try {
           const { eventStarts } = parseReply(bytes)
-          for (const start of eventStarts) parseEvent(bytes, start, endOf(bytes, start))
+          for (const start of eventStarts) envelopes.read(bytes, start, endOf(bytes, start))
         } catch (error) {
           expect(error).toBeInstanceOf(RangeError)
         }
@@ -64,8 +73,21 @@ describe('a raw reply', () => {
     )
   })
 
+  it('gives events of one namespace the same object, and their names decoded', () => {
+    const bytes = Buffer.from(
+      BSON.serialize({ _id: token('6B01AD6400000002'), operationType: 'insert', ns: { db: 'd', coll: 'c' } }),
+    )
+    const other = Buffer.from(
+      BSON.serialize({ _id: token('6B01AD6400000002'), operationType: 'drop', ns: { db: 'd' } }),
+    )
+    const [one, between, again] = [bytes, other, bytes].map(event => envelopes.read(event, 0, event.length))
+    expect(one!.namespace).toBe(again!.namespace)
+    expect(one!.namespace).toEqual({ db: 'd', collection: 'c' })
+    expect(between!.namespace).toEqual({ db: 'd', collection: '' })
+  })
+
   it('with an event without resume token is refused', () => {
     const bytes = Buffer.from(BSON.serialize({ operationType: 'insert' }))
-    expect(() => parseEvent(bytes, 0, bytes.length)).toThrow(RangeError)
+    expect(() => envelopes.read(bytes, 0, bytes.length)).toThrow(RangeError)
   })
 })
