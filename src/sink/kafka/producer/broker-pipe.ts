@@ -1,0 +1,247 @@
+import type { Clock } from '../../../clock.ts'
+import { type Fault, Retryable } from '../../../errors.ts'
+import { backOffMs } from '../../../retry.ts'
+import { faultOf } from '../classify.ts'
+import type { BrokerConnection, ProduceAnswer, Wire } from '../wire.ts'
+import { Alarm } from './alarm.ts'
+import { FairRing } from './fair-ring.ts'
+import type { Lane, LaneOwner } from './lane.ts'
+import { maxInFlight } from './partition-queue.ts'
+import { networkException } from './produce-errors.ts'
+import type { QueuedBatch } from './queued-batch.ts'
+
+/** Between attempts to connect to one broker. */
+const connectBackOff = { initialMs: 100, maxMs: 1_000 }
+
+export interface PipeSettings {
+  /** How long an open batch waits for more records while the broker is busy, milliseconds. */
+  readonly lingerMs: number
+  /** Upper bound of the batches in one request; one batch alone may be larger. */
+  readonly requestBytes: number
+}
+
+export interface PipeParts {
+  readonly nodeId: number
+  readonly wire: Wire
+  readonly settings: PipeSettings
+  readonly clock: Clock
+  readonly signal: AbortSignal
+  /** The broker cannot be reached: where are its lanes led now? */
+  readonly onUnreachable: (lanes: readonly Lane[], fault: Fault) => void
+  readonly onLost: (fault: Fault) => void
+}
+
+/** A batch in a request. */
+interface Shipment {
+  readonly lane: Lane
+  readonly batch: QueuedBatch
+}
+type Request = readonly Shipment[]
+
+/** One connection and the requests on it. */
+interface Session {
+  readonly connection: BrokerConnection
+  readonly requests: Set<Request>
+}
+
+/**
+ * What goes to one broker: requests of at most one batch a partition, of all producers, at most five at a time.
+ *
+ * A lane is ready (its next batch is full, or must go), lingering (its next batch is open), or not here. Batches
+ * linger while the broker is busy: until they are full, `lingerMs` has passed since their first record, or nothing is
+ * on the wire. An idle broker gets every record at once; the busier it is, the fuller the batches.
+ */
+export class BrokerPipe {
+  readonly #parts: PipeParts
+  readonly #ready = new FairRing<LaneOwner, Lane>()
+  /** In the order in which their linger ends. */
+  readonly #lingering = new Set<Lane>()
+  readonly #alarm: Alarm
+  #session: Session | undefined
+  #connecting = false
+  #failedAttempts = 0
+  #pumpQueued = false
+  #throttledUntilMs = 0
+
+  constructor(parts: PipeParts) {
+    this.#parts = parts
+    this.#alarm = new Alarm(parts.clock, () => this.#pump())
+  }
+
+  /** No request is sent before, because the broker asked for it; milliseconds since the Unix epoch. */
+  get throttledUntilMs(): number {
+    return this.#throttledUntilMs
+  }
+
+  /** The lane may have something to send. */
+  add(lane: Lane): void {
+    const batch = lane.queue.next()
+    if (batch === undefined || batch.state === 'sealing' || this.#ready.has(lane.owner, lane)) return
+    if (batch.state === 'open' && this.#lingerEndMs(batch) > this.#parts.clock.nowMs()) this.#lingering.add(lane)
+    else {
+      this.#lingering.delete(lane)
+      this.#ready.add(lane.owner, lane)
+    }
+    this.#queuePump()
+  }
+
+  remove(lane: Lane): void {
+    this.#lingering.delete(lane)
+    this.#ready.remove(lane.owner, lane)
+  }
+
+  /** Closes the connection if something of `owner` is on it. */
+  cut(owner: LaneOwner): void {
+    const session = this.#session
+    const carries = session?.requests.values().some(request => request.some(({ lane }) => lane.owner === owner))
+    if (session !== undefined && carries) this.#lose(session)
+  }
+
+  close(): void {
+    this.#alarm.stop()
+    if (this.#session !== undefined) this.#lose(this.#session)
+  }
+
+  /** After everything that happens in this turn of the event loop, so that what comes together goes together. */
+  #queuePump(): void {
+    if (this.#pumpQueued) return
+    this.#pumpQueued = true
+    queueMicrotask(() => {
+      this.#pumpQueued = false
+      this.#pump()
+    })
+  }
+
+  #pump(): void {
+    if (this.#parts.signal.aborted || (this.#ready.isEmpty && this.#lingering.size === 0)) return
+    const session = this.#session
+    if (session === undefined) {
+      if (!this.#connecting) void this.#connect()
+      return
+    }
+    const nowMs = this.#parts.clock.nowMs()
+    if (nowMs < this.#throttledUntilMs) {
+      this.#alarm.set(this.#throttledUntilMs)
+      return
+    }
+    this.#endLinger(nowMs, session.requests.size === 0)
+    while (session.requests.size < maxInFlight) {
+      const request = this.#compose()
+      if (request.length === 0) break
+      void this.#send(session, request)
+    }
+    const [first] = this.#lingering
+    if (first !== undefined)
+      this.#alarm.set(first.queue.open === undefined ? nowMs : this.#lingerEndMs(first.queue.open))
+  }
+
+  #lingerEndMs(batch: QueuedBatch): number {
+    return batch.beganMs + this.#parts.settings.lingerMs
+  }
+
+  /** Makes those ready that have waited long enough, or all. */
+  #endLinger(nowMs: number, isIdle: boolean): void {
+    for (const lane of this.#lingering) {
+      const batch = lane.queue.next()
+      if (!isIdle && batch?.state === 'open' && this.#lingerEndMs(batch) > nowMs) return
+      this.#lingering.delete(lane)
+      if (batch !== undefined) this.#ready.add(lane.owner, lane)
+    }
+  }
+
+  /** The next request; empty where nothing is ready. Its batches count as on the wire from here on. */
+  #compose(): Request {
+    const request: Shipment[] = []
+    const partitions = new Set<string>()
+    const again: Lane[] = []
+    let bytes = 0
+    for (let lane = this.#ready.first; lane !== undefined; lane = this.#ready.first) {
+      // Two producers may write to one partition. A broker would keep only one of its batches in a request.
+      const isTwice = partitions.has(lane.name)
+      const batch = isTwice ? undefined : lane.takeSealed()
+      const batchBytes = batch?.records.bytes.length ?? 0
+      if (batch !== undefined && bytes > 0 && bytes + batchBytes > this.#parts.settings.requestBytes) break
+      this.#ready.take(lane.owner, lane)
+      if (isTwice) again.push(lane)
+      if (batch === undefined) continue
+      lane.queue.sent(batch)
+      lane.owner.sent(batch)
+      partitions.add(lane.name)
+      bytes += batchBytes
+      request.push({ lane, batch })
+    }
+    for (const lane of again) this.add(lane)
+    for (const { lane } of request) this.add(lane)
+    return request
+  }
+
+  async #send(session: Session, request: Request): Promise<void> {
+    session.requests.add(request)
+    const batches = request.map(({ lane, batch }) => ({
+      topic: lane.topic,
+      partition: lane.partition,
+      bytes: batch.records.bytes,
+    }))
+    let answer: ProduceAnswer
+    try {
+      answer = await session.connection.produce(batches)
+    } catch (error) {
+      if (session.requests.has(request)) this.#broke(session, faultOf(error, `send to broker ${this.#parts.nodeId}`))
+      return
+    }
+    if (!session.requests.delete(request)) return
+    this.#throttle(request, answer.throttleMs)
+    const codes = new Map(answer.results.map(({ topic, partition, errorCode }) => [`${topic}/${partition}`, errorCode]))
+    for (const { lane, batch } of request) lane.owner.answered(lane, batch, codes.get(lane.name) ?? networkException)
+    this.#queuePump()
+  }
+
+  #broke(session: Session, fault: Fault): void {
+    this.#parts.onLost(fault)
+    // Such as a version of the protocol that the broker does not speak: no other connection would mend that.
+    if (!(fault instanceof Retryable)) {
+      for (const request of session.requests) for (const { lane } of request) lane.owner.fail(fault)
+    }
+    this.#lose(session)
+  }
+
+  /**
+   * A connection is used until it breaks; then all of its requests have failed, and another is made when it is needed.
+   * They count as failed from here on: of a closed connection no byte is written any more.
+   */
+  #lose(session: Session): void {
+    session.connection.close()
+    if (this.#session === session) this.#session = undefined
+    const lost = [...session.requests]
+    session.requests.clear()
+    for (const request of lost) {
+      for (const { lane, batch } of request) lane.owner.answered(lane, batch, networkException)
+    }
+    this.#queuePump()
+  }
+
+  #throttle(request: Request, throttleMs: number): void {
+    if (throttleMs <= 0) return
+    this.#throttledUntilMs = Math.max(this.#throttledUntilMs, this.#parts.clock.nowMs() + throttleMs)
+    for (const owner of new Set(request.map(({ lane }) => lane.owner))) owner.throttled(throttleMs)
+  }
+
+  async #connect(): Promise<void> {
+    const { wire, nodeId, clock, signal, onUnreachable } = this.#parts
+    this.#connecting = true
+    try {
+      if (this.#failedAttempts > 0) await clock.sleep(backOffMs(connectBackOff, this.#failedAttempts, clock), signal)
+      const connection = await wire.connect(nodeId, signal)
+      if (signal.aborted) connection.close()
+      else this.#session = { connection, requests: new Set() }
+      this.#failedAttempts = 0
+    } catch (error) {
+      this.#failedAttempts += 1
+      const lanes = [...this.#ready.clear(), ...this.#lingering]
+      this.#lingering.clear()
+      if (!signal.aborted) onUnreachable(lanes, faultOf(error, `connect to broker ${nodeId}`))
+    }
+    this.#connecting = false
+    this.#queuePump()
+  }
+}

@@ -1,0 +1,107 @@
+import type { Clock } from '../../../clock.ts'
+import { type Fault, Retryable } from '../../../errors.ts'
+import { backOffMs } from '../../../retry.ts'
+import { faultOf } from '../classify.ts'
+import type { TopicLeaders, Wire } from '../wire.ts'
+import { Alarm } from './alarm.ts'
+import { faultOfCode } from './produce-errors.ts'
+
+/** Between look-ups, however many topics and partitions ask. */
+const lookUpBackOff = { initialMs: 100, maxMs: 1_000 }
+/** After so long without a look-up, the next one counts as the first. */
+const quietMs = 10_000
+
+export interface LeaderTableParts {
+  readonly wire: Wire
+  readonly clock: Clock
+  readonly signal: AbortSignal
+  /** A topic that was wanted was looked up, perhaps in vain: who still misses its leader wants it again. */
+  readonly onNews: (topic: string) => void
+  /** A topic's leaders will not be known without a person's help. */
+  readonly onFault: (topic: string, fault: Fault) => void
+}
+
+/**
+ * Who leads which partition, asked when somebody wants to know: one look-up at a time for all topics that are wanted
+ * then. A topic that was never asked for is looked up at once; look-ups that repeat keep a growing distance.
+ */
+export class LeaderTable {
+  readonly #parts: LeaderTableParts
+  readonly #leaders = new Map<string, number[]>()
+  readonly #wanted = new Set<string>()
+  readonly #alarm: Alarm
+  #asking = false
+  #attempt = 0
+  #askedMs = 0
+  #notBeforeMs = 0
+
+  constructor(parts: LeaderTableParts) {
+    this.#parts = parts
+    this.#alarm = new Alarm(parts.clock, () => this.#askIfDue())
+  }
+
+  /** Node id of the leader; undefined where it is not known. */
+  leaderOf(topic: string, partition: number): number | undefined {
+    const nodeId = this.#leaders.get(topic)?.[partition]
+    return nodeId === undefined || nodeId < 0 ? undefined : nodeId
+  }
+
+  /** What the table says of the partition is wrong. */
+  forget(topic: string, partition: number): void {
+    const leaders = this.#leaders.get(topic)
+    if (leaders !== undefined && partition < leaders.length) leaders[partition] = -1
+  }
+
+  /** Asks for the topic, in a look-up that begins after this call; `onNews` or `onFault` follows it. */
+  want(topic: string): void {
+    this.#wanted.add(topic)
+    this.#askIfDue()
+  }
+
+  close(): void {
+    this.#alarm.stop()
+  }
+
+  #askIfDue(): void {
+    if (this.#asking || this.#wanted.size === 0 || this.#parts.signal.aborted) return
+    const isNew = this.#wanted.values().some(topic => !this.#leaders.has(topic))
+    if (!isNew && this.#parts.clock.nowMs() < this.#notBeforeMs) {
+      this.#alarm.set(this.#notBeforeMs)
+      return
+    }
+    this.#asking = true
+    // In the next microtask: what else is wanted in this turn is asked for together.
+    queueMicrotask(() => void this.#ask())
+  }
+
+  async #ask(): Promise<void> {
+    const { wire, clock, signal } = this.#parts
+    const topics = [...this.#wanted]
+    this.#wanted.clear()
+    for (const topic of topics) if (!this.#leaders.has(topic)) this.#leaders.set(topic, [])
+    this.#attempt = clock.nowMs() - this.#askedMs > quietMs ? 1 : this.#attempt + 1
+    this.#askedMs = clock.nowMs()
+    let found: readonly TopicLeaders[] = []
+    let fault: Fault | undefined
+    try {
+      found = await wire.leaders(topics, signal)
+    } catch (error) {
+      fault = faultOf(error, `ask for the leaders of ${topics.join(', ')}`)
+    }
+    this.#asking = false
+    if (signal.aborted) return
+    this.#notBeforeMs = clock.nowMs() + backOffMs(lookUpBackOff, this.#attempt, clock)
+    const byTopic = new Map(found.map(leaders => [leaders.topic, leaders]))
+    for (const topic of topics) this.#learn(topic, byTopic.get(topic), fault)
+    this.#askIfDue()
+  }
+
+  #learn(topic: string, found: TopicLeaders | undefined, lookUpFault: Fault | undefined): void {
+    if (found?.errorCode === 0) this.#leaders.set(topic, [...found.leaders])
+    const code = found?.errorCode ?? 0
+    const fault = lookUpFault ?? (code === 0 ? undefined : faultOfCode(code, `ask for the leaders of ${topic}`))
+    if (fault !== undefined && !(fault instanceof Retryable)) this.#parts.onFault(topic, fault)
+    // Where it is wanted again, somebody learned after this look-up began that it is wrong: the next one will tell.
+    else if (!this.#wanted.has(topic)) this.#parts.onNews(topic)
+  }
+}
