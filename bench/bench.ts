@@ -1,0 +1,30 @@
+import type { MongoClient } from 'mongodb'
+import type { Progress } from '../src/services/services.ts'
+import type { Start } from './backlog.ts'
+import type { Connector } from './connector.ts'
+import type { Options } from './options.ts'
+import type { Ours } from './ours.ts'
+import type { Peer } from './peer.ts'
+import type { Results } from './results.ts'
+import type { Servers } from './servers.ts'
+import type { Topics } from './topics.ts'
+
+/** Everything that the scenarios share. */
+export interface Bench {
+  readonly options: Options
+  readonly servers: Servers
+  readonly client: MongoClient
+  readonly topics: Topics
+  readonly results: Results
+  readonly peers: readonly Peer[]
+  readonly ours: Ours
+  /** Of the mixed backlog. */
+  readonly start: Start
+  readonly progress: Progress
+  readonly signal: AbortSignal
+}
+
+/** In the order in which they run in every round. */
+export function allConnectors({ peers, ours }: Bench): readonly Connector[] {
+  return [...peers, ours]
+}

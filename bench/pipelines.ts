@@ -1,0 +1,29 @@
+import { manyCollections, type Start } from './backlog.ts'
+import type { Bench } from './bench.ts'
+import { drain } from './drain.ts'
+import { Ours, type OursSettings } from './ours.ts'
+
+export const pipelineCount = 100
+/** Of the backlog on a hundred collections: enough for seconds, and written in reasonable time. */
+const eventsLimit = 200_000
+const partitions = 2
+
+export function manyEvents(events: number): number {
+  return Math.min(events, eventsLimit)
+}
+
+/** One pipeline on a hundred collections, then a hundred pipelines on one collection each; the same backlog. */
+export async function pipelines(bench: Bench, settings: OursSettings, start: Start, round: number): Promise<void> {
+  const events = manyEvents(bench.options.events)
+  const job = {
+    collections: manyCollections(pipelineCount),
+    lookup: false,
+    from: 'backlog',
+    settings: 'default',
+  } as const
+  for (const split of ['together', 'apart'] as const) {
+    const variant = split === 'together' ? 'one' : 'hundred'
+    const run = { scenario: 'pipelines', variant, round, events, records: events, partitions } as const
+    await bench.results.add(await drain(bench, new Ours(settings, start.iso, split), job, run))
+  }
+}
