@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Document, MongoClient, type MongoClientOptions, MongoError } from 'mongodb'
-import { type Command, ServerProcess, whenReady } from './process.ts'
+import { LocalServer } from './local-server.ts'
 import type { Member } from './services.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -30,48 +30,35 @@ export interface MongodSettings {
 }
 
 /** One mongod, small: it shares a machine with tests, a broker and people. */
-export class Mongod implements Member {
+export class Mongod extends LocalServer implements Member {
   readonly host: string
-  readonly #command: Command
   readonly #dbPath: string
-  readonly #workspace: Workspace
-  #process: ServerProcess | undefined
 
   constructor(settings: MongodSettings) {
     const { program, port, workspace } = settings
-    this.host = `127.0.0.1:${port}`
-    this.#workspace = workspace
-    this.#dbPath = join(workspace.dir, `data-${port}`)
+    const host = `127.0.0.1:${port}`
+    const dbPath = join(workspace.dir, `data-${port}`)
     const parameters = { diagnosticDataCollectionEnabled: false, ...settings.setParameters }
-    this.#command = {
-      program,
-      logFile: join(workspace.dir, `mongod-${port}.log`),
-      args: [
-        ...['--port', String(port), '--bind_ip', '127.0.0.1', '--nounixsocket', '--dbpath', this.#dbPath],
-        ...['--wiredTigerCacheSizeGB', '0.25'],
-        ...Object.entries(parameters).flatMap(([name, value]) => ['--setParameter', `${name}=${value}`]),
-        ...settings.args,
-      ],
-    }
+    const args = [
+      ...['--port', String(port), '--bind_ip', '127.0.0.1', '--nounixsocket', '--dbpath', dbPath],
+      ...['--wiredTigerCacheSizeGB', '0.25'],
+      ...Object.entries(parameters).flatMap(([name, value]) => ['--setParameter', `${name}=${value}`]),
+      ...settings.args,
+    ]
+    const command = { program, args, logFile: join(workspace.dir, `mongod-${port}.log`) }
+    super({ name: `mongod ${host}`, command, workspace, startLimitMs })
+    this.host = host
+    this.#dbPath = dbPath
   }
 
-  get running(): boolean {
-    return this.#process?.running ?? false
-  }
-
-  get pid(): number | undefined {
-    return this.running ? this.#process?.pid : undefined
-  }
-
-  async start(signal: AbortSignal): Promise<void> {
-    if (this.running) return
+  override async start(signal: AbortSignal): Promise<void> {
     await mkdir(this.#dbPath, { recursive: true })
-    const server = await ServerProcess.spawn(this.#command, this.#workspace)
-    this.#process = server
-    await whenReady(`mongod ${this.host}`, server, this.#command.logFile, startLimitMs, signal, async () => {
-      // hello needs no credentials and is answered in every state of a replica set member.
-      return await this.hello()
-    })
+    await super.start(signal)
+  }
+
+  /** hello needs no credentials and is answered in every state of a replica set member. */
+  protected override async isReady(): Promise<boolean> {
+    return (await this.hello()) !== undefined
   }
 
   /** Its answer to hello; undefined where it gives none within two seconds. */
@@ -91,17 +78,5 @@ export class Mongod implements Member {
     const auth = credentials && { auth: { ...credentials }, authSource: 'admin' }
     await using client = new MongoClient(`mongodb://${this.host}`, { ...impatient, ...auth })
     return await client.db('admin').command(command)
-  }
-
-  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
-    await this.#process?.end(signal)
-  }
-
-  freeze(): void {
-    this.#process?.send('SIGSTOP')
-  }
-
-  thaw(): void {
-    this.#process?.send('SIGCONT')
   }
 }

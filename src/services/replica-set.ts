@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { systemClock } from '../clock.ts'
 import { Configuration } from '../errors.ts'
 import { findMongod } from './download-mongod.ts'
+import { killAll, startAll } from './local-server.ts'
 import { type Credentials, Mongod } from './mongod.ts'
 import { freePort } from './ports.ts'
 import type { Member, ReplicaSet, ReplicaSetOptions } from './services.ts'
@@ -28,9 +29,7 @@ export async function startReplicaSet(options: ReplicaSetOptions): Promise<Repli
     const settings = { program, port: await freePort(), workspace, setParameters: options.setParameters ?? {}, args }
     members.push(new Mongod(settings))
   }
-  stack.defer(async () => {
-    await Promise.all(members.map(member => member.kill()))
-  })
+  stack.defer(() => killAll(members))
   await startAll(members, options.signal)
   await initiate(members, options.electionTimeoutMs ?? defaultElectionTimeoutMs)
   const primary = await findPrimary(members, options.signal)
@@ -53,12 +52,6 @@ async function replicaSetArguments(options: ReplicaSetOptions, workspace: Worksp
   const keyFile = join(workspace.dir, 'key')
   await writeFile(keyFile, 'bW9uZ28ya2Fma2E', { mode: 0o600 })
   return [...args, '--keyFile', keyFile]
-}
-
-/** Waits for all of them whatever happens, so that none is still starting when they are ended. */
-async function startAll(members: readonly Mongod[], signal: AbortSignal): Promise<void> {
-  const results = await Promise.allSettled(members.map(member => member.start(signal)))
-  for (const result of results) if (result.status === 'rejected') throw result.reason
 }
 
 async function initiate(members: readonly Mongod[], electionTimeoutMillis: number): Promise<void> {

@@ -60,14 +60,31 @@ export interface Standalone extends Server, AsyncDisposable {
   readonly uri: string
 }
 
+/** Names and values of Kafka's server.properties. */
+export type Properties = Readonly<Record<string, string | number | boolean>>
+
 export interface BrokerOptions extends ServiceOptions {
-  /** server.properties, over ours. */
-  readonly properties?: Readonly<Record<string, string | number | boolean>>
+  /** Over ours, on every node. */
+  readonly properties?: Properties
 }
 
 export interface Broker extends Server, AsyncDisposable {
   /** Bootstrap addresses, `127.0.0.1:PORT`. */
   readonly brokers: readonly string[]
+}
+
+/** One node of a cluster, broker and controller at once. */
+export interface BrokerNode extends Server {
+  /** As metadata names it: the leader of a partition is such an id. */
+  readonly id: number
+  /** `127.0.0.1:PORT`. */
+  readonly address: string
+}
+
+export interface BrokerCluster extends AsyncDisposable {
+  /** Bootstrap addresses of all nodes, `127.0.0.1:PORT`. */
+  readonly brokers: readonly string[]
+  readonly nodes: readonly BrokerNode[]
 }
 
 /** A MongoDB and a Kafka to use: started by us, or named in the environment and then left alone. */

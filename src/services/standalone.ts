@@ -14,18 +14,8 @@ export async function startStandalone(options: ServiceOptions): Promise<Standalo
   stack.defer(() => mongod.kill())
   await mongod.start(options.signal)
   const owned = stack.move()
-  return {
+  return Object.assign(mongod, {
     uri: `mongodb://${mongod.host}/`,
-    get running() {
-      return mongod.running
-    },
-    get pid() {
-      return mongod.pid
-    },
-    kill: signal => mongod.kill(signal),
-    start: signal => mongod.start(signal),
-    freeze: () => mongod.freeze(),
-    thaw: () => mongod.thaw(),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
-  }
+  })
 }

@@ -1,6 +1,6 @@
-import { Kafka, logLevel } from 'kafkajs'
+import { type Admin, Kafka, logLevel } from 'kafkajs'
 import { describe, expect, it } from 'vitest'
-import { startBroker } from '../../src/services/broker.ts'
+import { startBroker, startBrokers } from '../../src/services/broker.ts'
 import { isAlive, options } from './servers.ts'
 
 describe('a broker of our own', () => {
@@ -33,5 +33,60 @@ describe('a broker of our own', () => {
     await admin.disconnect()
     await broker[Symbol.asyncDispose]()
     expect(isAlive(lastPid)).toBe(false)
+  })
+})
+
+/** Asks until `topic` has the leader and in-sync replicas that are wanted; the test's own limit ends it. */
+async function partitionWhere(
+  admin: Admin,
+  topic: string,
+  wanted: (partition: { leader: number; isr: readonly number[] }) => boolean,
+): Promise<{ leader: number }> {
+  for (;;) {
+    // The node that is asked may itself be the one that is away.
+    const metadata = await admin.fetchTopicMetadata({ topics: [topic] }).catch(() => undefined)
+    const partition = metadata?.topics[0]?.partitions[0]
+    if (partition && wanted(partition)) return partition
+    await new Promise(resolve => setTimeout(resolve, 100))
+  }
+}
+
+describe('three brokers of our own', () => {
+  it('go on without any one of them, killed or frozen, and take it back', { timeout: 180_000 }, async () => {
+    await using cluster = await startBrokers(options())
+    const kafka = new Kafka({ brokers: [...cluster.brokers], logLevel: logLevel.NOTHING, retry: { retries: 30 } })
+    const admin = kafka.admin()
+    await admin.connect()
+    const topic = 'orders'
+    await admin.createTopics({ topics: [{ topic, numPartitions: 1 }], waitForLeaders: true })
+    const producer = kafka.producer()
+    await producer.connect()
+    const send = (value: string) => producer.send({ topic, acks: -1, messages: [{ key: '1', value }] })
+    await send('a')
+    const pids = cluster.nodes.map(({ pid }) => pid)
+
+    const first = await partitionWhere(admin, topic, ({ isr }) => isr.length === 3)
+    const killed = cluster.nodes.find(({ id }) => id === first.leader)!
+    await killed.kill()
+    await partitionWhere(admin, topic, ({ leader, isr }) => leader > 0 && leader !== killed.id && isr.length === 2)
+    await send('b')
+    await killed.start(AbortSignal.timeout(90_000))
+    // It leads again by itself: the partition's first replica is the preferred one.
+    await partitionWhere(admin, topic, ({ leader, isr }) => leader === killed.id && isr.length === 3)
+
+    killed.freeze()
+    await partitionWhere(admin, topic, ({ leader }) => leader > 0 && leader !== killed.id)
+    await send('c')
+    killed.thaw()
+    await partitionWhere(admin, topic, ({ leader, isr }) => leader === killed.id && isr.length === 3)
+    await producer.disconnect()
+    await admin.disconnect()
+
+    const reader = kafka.admin() // Not the one above: it may ask whom it knew as leader.
+    await reader.connect()
+    expect((await reader.fetchTopicOffsets(topic))[0]?.high).toBe('3')
+    await reader.disconnect()
+    await cluster[Symbol.asyncDispose]()
+    expect(pids.some(pid => isAlive(pid!))).toBe(false)
   })
 })
