@@ -2,6 +2,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { remedies } from '../src/errors.ts'
+import { createMetrics } from '../src/observe/metrics.ts'
 
 const root = new URL('..', import.meta.url).pathname
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
@@ -51,6 +52,16 @@ describe('README.md', () => {
     expect(used.length).toBeGreaterThan(3)
     expect(used.filter(script => !(script in scripts))).toEqual([])
   })
+})
+
+test('docs/metrics.md explains each metric, and no other', async () => {
+  const text = await createMetrics({ version: '1' }).text()
+  const ours = [...text.matchAll(/^# TYPE mongo2kafka_(\w+)/gm)].map(match => match[1]!)
+  const explained = [...read('docs/metrics.md').matchAll(/`([a-z0-9_]+)(?:\{[a-z,]+\})?`/g)].map(match => match[1]!)
+  expect(ours.filter(name => !explained.includes(name))).toEqual([])
+  const names = explained.filter(name => /_(total|seconds|bytes|ratio|records|state|info)$/.test(name))
+  const others = [...text.matchAll(/^# TYPE ((?:process|nodejs)_\w+)/gm)].map(match => match[1]!)
+  expect(names.filter(name => ![...ours, ...others].includes(name))).toEqual([])
 })
 
 test('the changelog begins with this version', () => {

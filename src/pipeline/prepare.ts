@@ -42,7 +42,7 @@ export function createPrepare(parts: PrepareParts): Prepare {
     }
     countEvents(batch.events, pipeline, meter)
     const bytes = windowBytes(block)
-    meter.count('bytes_total', { pipeline }, bytes)
+    meter.count('bytes_total', { pipeline }, batch.bytes)
     return {
       records: block,
       recordCount: block.count,
