@@ -15,8 +15,8 @@ export interface Bottleneck {
 /** A pipeline does one thing at a time. `idle`: it waits for changes that nobody has made yet. */
 export type Doing = Stage | 'idle'
 
-const columns: Readonly<Record<Doing, number>> = { source: 0, encode: 1, sink: 2, idle: 3 }
-const width = 4
+const columns: Readonly<Record<Doing | 'throttled', number>> = { source: 0, encode: 1, sink: 2, idle: 3, throttled: 4 }
+const width = 5
 const slotMs = 1_000
 const slots = 10
 
@@ -34,6 +34,7 @@ export class BusyMeter {
   /** Milliseconds, by slot and then by what was done. */
   readonly #spentMs = new Float64Array(slots * width)
   #column = columns.idle
+  #throttledUntilMs = 0
   #sinceMs: number
   /** Number of the newest slot since the Unix epoch; its place in the ring is this modulo `slots`. */
   #slot: number
@@ -50,16 +51,30 @@ export class BusyMeter {
     this.#column = columns[doing]
   }
 
-  ratios(): BusyRatios {
+  /** The sink was told to wait for `ms` from now on. Of several such waits at once the longest counts. */
+  throttle(ms: number): void {
     this.#account()
-    const sums = [0, 0, 0, 0]
-    let total = 0
-    for (const [place, ms] of this.#spentMs.entries()) {
-      sums[place % width]! += ms
-      total += ms
+    this.#throttledUntilMs = Math.max(this.#throttledUntilMs, this.#sinceMs + ms)
+  }
+
+  ratios(): BusyRatios {
+    return { source: this.#share('source'), encode: this.#share('encode'), sink: this.#share('sink') }
+  }
+
+  /** The share of the last ten seconds, 0 to 1, in which the sink had been told to wait, whatever the pipeline did. */
+  get throttledRatio(): number {
+    return this.#share('throttled')
+  }
+
+  #share(what: Stage | 'throttled'): number {
+    this.#account()
+    let ms = 0
+    let totalMs = 0
+    for (let start = 0; start < this.#spentMs.length; start += width) {
+      ms += this.#spentMs[start + columns[what]]!
+      for (let column = 0; column <= columns.idle; column += 1) totalMs += this.#spentMs[start + column]!
     }
-    const share = (stage: Stage) => (total > 0 ? sums[columns[stage]]! / total : 0)
-    return { source: share('source'), encode: share('encode'), sink: share('sink') }
+    return totalMs > 0 ? ms / totalMs : 0
   }
 
   /** Adds the time since the last call to what was done since then. */
@@ -68,12 +83,19 @@ export class BusyMeter {
     const newest = Math.floor(nowMs / slotMs)
     let fromMs = Math.max(this.#sinceMs, (newest - slots) * slotMs)
     this.#sinceMs = nowMs
-    if (nowMs < fromMs) this.#begin(newest) // The clock was set back.
+    if (nowMs < fromMs) {
+      // The clock was set back: what was to end at a later time is not known any more.
+      this.#begin(newest)
+      this.#throttledUntilMs = 0
+    }
     while (fromMs < nowMs) {
       const slot = Math.floor(fromMs / slotMs)
       this.#begin(slot)
       const untilMs = Math.min(nowMs, (slot + 1) * slotMs)
-      this.#spentMs[(slot % slots) * width + this.#column]! += untilMs - fromMs
+      const start = (slot % slots) * width
+      this.#spentMs[start + this.#column]! += untilMs - fromMs
+      const throttledMs = Math.min(untilMs, this.#throttledUntilMs) - fromMs
+      if (throttledMs > 0) this.#spentMs[start + columns.throttled]! += throttledMs
       fromMs = untilMs
     }
   }

@@ -22,4 +22,6 @@ export interface PipelineStatus {
   readonly busy: BusyRatios
   /** What limits the throughput now; null where nothing does, because changes come slower than it could take them. */
   readonly limitedBy: Bottleneck | null
+  /** The share of the last ten seconds in which a quota of the broker made the sink wait, 0 to 1. */
+  readonly throttledRatio: number
 }

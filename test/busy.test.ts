@@ -81,6 +81,33 @@ describe('the busy meter', () => {
   })
 })
 
+describe('throttling', () => {
+  test('is the share of the time until which the sink was told to wait', () => {
+    const { busy, spend } = setting()
+    expect(busy.throttledRatio).toBe(0)
+    spend('sink', 1_000)
+    busy.throttle(500)
+    busy.throttle(300) // At the same time as the other: over before it.
+    expect(busy.throttledRatio).toBe(0)
+    spend('sink', 250)
+    expect(busy.throttledRatio).toBe(0.2)
+    spend('idle', 750)
+    expect(busy.throttledRatio).toBe(0.25)
+    expect(busy.ratios()).toEqual({ source: 0, encode: 0, sink: 0.625 })
+    spend('idle', 11_000)
+    expect(busy.throttledRatio).toBe(0)
+  })
+
+  test('ends when the clock is set back, lest it last for that long', () => {
+    const { busy, spend } = setting()
+    busy.throttle(5_000)
+    spend('sink', -3_600_000)
+    expect(busy.throttledRatio).toBe(0)
+    spend('sink', 1_000)
+    expect(busy.throttledRatio).toBe(0)
+  })
+})
+
 describe('what limits the throughput', () => {
   test('is the stage with the largest share', () => {
     expect(bottleneck({ source: 0.1, encode: 0.2, sink: 0.7 })).toEqual({ stage: 'sink', ratio: 0.7 })

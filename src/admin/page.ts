@@ -76,9 +76,17 @@ const limits: Readonly<Record<Stage, string>> = {
 }
 
 /** What limits the throughput, in a few words. */
-function limit({ limitedBy, state }: PipelineStatus): string {
-  if (limitedBy !== null) return `${limits[limitedBy.stage]}, ${Math.round(limitedBy.ratio * 100)} % of the time`
+function limit({ limitedBy, throttledRatio, state }: PipelineStatus): string {
+  if (limitedBy !== null) {
+    const throttled = limitedBy.stage === 'sink' && throttledRatio > 0
+    const why = throttled ? ` (throttled by the broker ${percent(throttledRatio)})` : ''
+    return `${limits[limitedBy.stage]}, ${percent(limitedBy.ratio)} of the time${why}`
+  }
   return state === 'running' || state === 'idle' ? 'nothing: waits for changes' : '–'
+}
+
+function percent(ratio: number): string {
+  return `${Math.round(ratio * 100)} %`
 }
 
 /** As a person says it: 250 ms, 4.2 s, 12 min, 7.5 h. */

@@ -8,6 +8,7 @@ import { createMetrics } from '../observe/metrics.ts'
 import { Monitor } from '../pipeline/monitor.ts'
 import { runPipeline } from '../pipeline/run-pipeline.ts'
 import { waitFor } from '../pipeline/startup.ts'
+import { withThrottling } from '../pipeline/throttling.ts'
 import { createRedact } from '../redact.ts'
 import { type Mongo, openMongo } from '../source/mongo.ts'
 import type { Common } from './common.ts'
@@ -25,8 +26,9 @@ export async function runDaemon(config: Config, io: Io, stop: AbortSignal): Prom
   const destination = config.sink.type === 'stdout' ? 'stderr' : 'stdout'
   const log = createLogger({ level: config.log.level, destination, secrets })
   const metrics = createMetrics({ version })
-  const common: Common = { config, clock: systemClock, log, meter: metrics.meter, io, redact: createRedact(secrets) }
   const monitors = config.pipelines.map(({ name }) => new Monitor(name, systemClock, metrics.meter))
+  const meter = withThrottling(metrics.meter, monitors)
+  const common: Common = { config, clock: systemClock, log, meter, io, redact: createRedact(secrets) }
   const text = (): Promise<string> => {
     for (const monitor of monitors) monitor.report()
     return metrics.text()

@@ -68,6 +68,11 @@ export class Monitor implements Watch {
     this.#busy.enter(doing)
   }
 
+  /** The broker made the sink wait for `ms` from now on. */
+  throttled(ms: number): void {
+    this.#busy.throttle(ms)
+  }
+
   began(batch: PreparedBatch): void {
     this.#inFlight.add(batch)
     if (batch.recordCount > 0) this.#furthest = later(this.#furthest, batch.position)
@@ -127,6 +132,7 @@ export class Monitor implements Watch {
       records: this.#records,
       busy,
       limitedBy: bottleneck(busy),
+      throttledRatio: this.#busy.throttledRatio,
     }
   }
 

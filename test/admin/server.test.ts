@@ -162,9 +162,15 @@ describe('the status page', () => {
 
   test('says in words what limits a pipeline', async () => {
     const limited = { ...status('orders', 'running'), limitedBy: { stage: 'sink', ratio: 0.934 } } as const
-    const admin = await start([limited, status('users', 'idle'), status('audit', 'failed')])
+    const throttled = { ...limited, throttledRatio: 0.4 }
+    const admin = await start([limited, throttled, status('users', 'idle'), status('audit', 'failed')])
     const cells = [...(await call(admin, '/')).text.matchAll(/<td>([^<]*)<\/td>\n<td class="remedy">/g)]
-    expect(cells.map(([, text]) => text)).toEqual(['the sink, 93 % of the time', 'nothing: waits for changes', '–'])
+    expect(cells.map(([, text]) => text)).toEqual([
+      'the sink, 93 % of the time',
+      'the sink, 93 % of the time (throttled by the broker 40 %)',
+      'nothing: waits for changes',
+      '–',
+    ])
   })
 
   test('shows no secret (G9)', async () => {

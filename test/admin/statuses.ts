@@ -17,6 +17,7 @@ export function status(name: string, state: PipelineState): PipelineStatus {
     records: 40,
     busy: { source: 0.25, encode: 0.125, sink: 0.0625 },
     limitedBy: null,
+    throttledRatio: 0,
   }
 }
 
