@@ -51,9 +51,11 @@ class PositionBytes {
   }
 
   /** The position of `event`; record number 0. */
-  set({ token, position }: Pick<ChangeEvent, 'token' | 'position'>): void {
+  set(event: ChangeEvent): void {
+    const { token } = event
     if (!token) {
-      this.ofSortKey(position.sortKey, position.sortKey.length)
+      const { sortKey } = event.position // Costs as much as the rest of the event, so not asked for without need.
+      this.ofSortKey(sortKey, sortKey.length)
       return
     }
     const { bytes, start, end } = token

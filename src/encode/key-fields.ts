@@ -5,6 +5,7 @@ import type { ChangeEvent, Span, ValueSpan } from '../event.ts'
 /** A field that keys are made of: its name, a dotted path into subdocuments included. */
 export interface KeyField {
   readonly path: string
+  readonly isId: boolean
   readonly name: Buffer
   readonly steps: readonly Buffer[]
   /** `"name":` in UTF-8, spelled as in canonical keys (a leading `$` escaped). */
@@ -15,6 +16,7 @@ export function keyField(path: string): KeyField {
   const quoted = JSON.stringify(path).replace(/^"\$/, '"\\u0024')
   return {
     path,
+    isId: path === '_id',
     name: Buffer.from(path),
     steps: path.split('.').map(step => Buffer.from(step)),
     label: Buffer.from(`${quoted}:`),

@@ -57,7 +57,7 @@ function jsonKeys(fields: EncodeOptions['key']['fields']): KeyWriter {
 }
 
 function fieldValue(event: ChangeEvent, field: KeyField): ValueSpan {
-  return field.path === '_id' && event.id !== undefined ? event.id : findKeyField(event, field)
+  return (field.isId ? event.id : undefined) ?? findKeyField(event, field)
 }
 
 function writeDocumentKey(json: KeyJson, { documentKey }: ChangeEvent): void {
