@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 
 /** Time and chance. The only source of both, so that a simulation can replace them. */
@@ -8,6 +9,8 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>
   /** Uniform in [0, 1). */
   random(): number
+  /** How long this thread has had nothing to do since it began, milliseconds and fractions; absent: not known. */
+  idleMs?(): number
 }
 
 export const systemClock: Clock = {
@@ -22,4 +25,5 @@ export const systemClock: Clock = {
     }
   },
   random: () => Math.random(),
+  idleMs: () => performance.eventLoopUtilization().idle,
 }

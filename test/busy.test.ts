@@ -3,13 +3,21 @@ import { describe, expect, test } from 'vitest'
 import { BusyMeter, bottleneck, type Doing } from '../src/busy.ts'
 import type { Clock } from '../src/clock.ts'
 
+/** A thread that has nothing to do but to encode; a span may say otherwise. */
 function setting(startMs = 1_700_000_000_250) {
   let nowMs = startMs
-  const clock: Clock = { nowMs: () => nowMs, random: () => 0, sleep: async () => undefined }
+  let idleMs = 77
+  const clock: Clock = {
+    nowMs: () => Math.floor(nowMs),
+    random: () => 0,
+    sleep: async () => undefined,
+    idleMs: () => idleMs,
+  }
   const busy = new BusyMeter(clock)
-  const spend = (doing: Doing, ms: number) => {
+  const spend = (doing: Doing, ms: number, computedMs = doing === 'encode' ? ms : 0) => {
     busy.enter(doing)
     nowMs += ms
+    idleMs += Math.max(0, ms - computedMs)
   }
   return { busy, spend, nowMs: () => nowMs }
 }
@@ -62,6 +70,42 @@ describe('the busy meter', () => {
         expect(busy.ratios()).toEqual({ source: share('source'), encode: share('encode'), sink: share('sink') })
       }),
     )
+  })
+
+  test('a wait in which the thread computes is one for the processor, but for who waits for changes', () => {
+    const { busy, spend } = setting()
+    spend('source', 400, 300)
+    spend('sink', 300, 50)
+    spend('encode', 100)
+    spend('idle', 200, 200)
+    const { source, encode, sink } = busy.ratios()
+    expect(source).toBeCloseTo(0.1, 9)
+    expect(encode).toBeCloseTo(0.45, 9)
+    expect(sink).toBeCloseTo(0.25, 9)
+  })
+
+  test('spans shorter than a tick of the clock are divided rightly all the same', () => {
+    const { busy, spend } = setting()
+    for (let batch = 0; batch < 5_000; batch += 1) {
+      spend('source', 0.43)
+      spend('encode', 0.11)
+      spend('sink', 0.66, 0.22)
+      spend('idle', 0.3137) // No multiple of a tick, or each batch would meet it at the same place.
+    }
+    const { source, encode, sink } = busy.ratios()
+    expect(source).toBeCloseTo(0.43 / 1.5137, 2)
+    expect(encode).toBeCloseTo(0.33 / 1.5137, 2)
+    expect(sink).toBeCloseTo(0.44 / 1.5137, 2)
+  })
+
+  test('without the idle time of the thread a wait is a wait', () => {
+    let nowMs = 0
+    const busy = new BusyMeter({ nowMs: () => nowMs, random: () => 0, sleep: async () => undefined })
+    busy.enter('source')
+    nowMs = 300
+    busy.enter('sink')
+    nowMs = 1_000
+    expect(busy.ratios()).toEqual({ source: 0.3, encode: 0, sink: 0.7 })
   })
 
   test('survives a clock that is set back, and one that is set forward', () => {

@@ -1,6 +1,17 @@
 import { describe, expect, test } from 'vitest'
 import { systemClock } from '../src/clock.ts'
 
+test('knows how long the thread had nothing to do: while it sleeps, not while it computes', async () => {
+  const idleMs = () => systemClock.idleMs?.() ?? Number.NaN
+  const beforeMs = idleMs()
+  await systemClock.sleep(30)
+  const sleptMs = idleMs()
+  expect(sleptMs).toBeGreaterThan(beforeMs)
+  const untilMs = systemClock.nowMs() + 20
+  while (systemClock.nowMs() < untilMs);
+  expect(idleMs()).toBe(sleptMs)
+})
+
 describe('sleeping', () => {
   test('resolves in time order', async () => {
     const woken: string[] = []

@@ -16,6 +16,7 @@ import { eventOf, optionsOf } from '../encode/events.ts'
 /** Time passes while somebody computes, and else only when everybody waits. */
 class VirtualClock implements Clock {
   #nowMs = 1_700_000_000_000
+  #computedMs = 0
   readonly #sleepers = new Set<{ readonly atMs: number; readonly wake: () => void }>()
 
   nowMs(): number {
@@ -29,6 +30,11 @@ class VirtualClock implements Clock {
   /** The thread is busy for `ms`: nothing else goes on. */
   compute(ms: number): void {
     this.#nowMs += ms
+    this.#computedMs += ms
+  }
+
+  idleMs(): number {
+    return this.#nowMs - this.#computedMs
   }
 
   async sleep(ms: number, signal?: AbortSignal): Promise<void> {
@@ -69,11 +75,12 @@ class VirtualClock implements Clock {
   }
 }
 
-/** What each stage costs, for a batch; MongoDB answers with all that it has, or with the rest of what it has. */
+/** What each stage costs, for a batch; `sinkComputeMs` of what the sink does to an answer. MongoDB answers with all that it has, or with the rest of what it has. */
 interface Costs {
   sourceMs: number
   encodeMs: number
   sinkMs: number
+  sinkComputeMs: number
   more: boolean
 }
 
@@ -121,7 +128,8 @@ function start(costs: Costs, stop: AbortSignal) {
   }
   let sent = Promise.resolve()
   const send = (): Promise<void> => {
-    sent = sent.then(() => clock.sleep(costs.sinkMs)) // One after the other, as a throttled connection does.
+    // One after the other, as a throttled connection does.
+    sent = sent.then(() => clock.sleep(costs.sinkMs)).then(() => clock.compute(costs.sinkComputeMs))
     return sent
   }
   const delivery = new AtLeastOnce({ send }, async () => undefined)
@@ -131,12 +139,14 @@ function start(costs: Costs, stop: AbortSignal) {
   return { clock, monitor, shares, running }
 }
 
-const quick = { sourceMs: 4, encodeMs: 2, sinkMs: 3, more: true }
+const quick = { sourceMs: 4, encodeMs: 2, sinkMs: 3, sinkComputeMs: 0, more: true }
 
 test.each([
   ['source', { ...quick, sourceMs: 40 }],
   ['encode', { ...quick, encodeMs: 40 }],
   ['sink', { ...quick, sinkMs: 40 }],
+  // Compression, say: the loop waits for the sink or the source, but the processor is what there is too little of.
+  ['encode', { ...quick, sinkComputeMs: 40 }],
 ] as const)('%s: a stage that takes ten times as long is what limits the throughput', async (stage, costs) => {
   const stop = new AbortController()
   const { clock, monitor, shares, running } = start(costs, stop.signal)
