@@ -28,3 +28,16 @@ export interface Bench {
 export function allConnectors({ peers, ours }: Bench): readonly Connector[] {
   return [...peers, ours]
 }
+
+/** A connector that fails in one run is told, and the other runs go on. Rejects once `signal` has aborted. */
+export async function surviving(
+  { signal, progress }: Pick<Bench, 'signal' | 'progress'>,
+  run: () => Promise<void>,
+): Promise<void> {
+  try {
+    await run()
+  } catch (error) {
+    signal.throwIfAborted()
+    progress(`  failed: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}

@@ -1,5 +1,5 @@
 import { collections } from './backlog.ts'
-import { allConnectors, type Bench } from './bench.ts'
+import { allConnectors, type Bench, surviving } from './bench.ts'
 import type { Connector, Job } from './connector.ts'
 import type { Scenario } from './options.ts'
 import type { Figure, Result } from './results.ts'
@@ -95,7 +95,8 @@ function summaryLine(figures: Partial<Record<Figure, number>>): string {
 export async function drainAll(bench: Bench, round: number, lookup: boolean): Promise<void> {
   for (const connector of allConnectors(bench)) {
     const job: Job = { collections: [collections.mixed], lookup, from: 'backlog', settings: 'tuned' }
-    await bench.results.add(await drain(bench, connector, job, mixedRun(bench, connector, round, lookup)))
+    const run = mixedRun(bench, connector, round, lookup)
+    await surviving(bench, async () => bench.results.add(await drain(bench, connector, job, run)))
   }
 }
 
@@ -120,7 +121,7 @@ export async function compression(bench: Bench, round: number): Promise<void> {
     const connector = ours.with([`sink.producer.compression=${variant}`])
     if (await connector.supports(job)) {
       const run = { scenario: 'compression', variant, round, events, records: events, partitions, sizes: true } as const
-      await bench.results.add(await drain(bench, connector, job, run))
+      await surviving(bench, async () => bench.results.add(await drain(bench, connector, job, run)))
     } else if (round === 1) progress(`compression ${variant}: this build does not have it`)
   }
 }

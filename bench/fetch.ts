@@ -29,8 +29,7 @@ export function peersEnvironment(env: ServiceOptions['env']): Record<string, str
  */
 export async function fetchAll(peers: boolean, options: ServiceOptions): Promise<void> {
   const { env, progress, signal } = options
-  await requirePlatform(peers, env, signal)
-  await requireAll({ mongodb: !(await hasOwnMongod(signal)), kafka: true }, env, signal)
+  await requireEverything(peers, env, signal)
   progress?.(`Downloads are kept in ${cacheDir(env)}`)
   await findMongod(options)
   await findKafka(options)
@@ -54,8 +53,20 @@ function peersFetched(env: ServiceOptions['env']): boolean {
   return done.every(file => existsSync(join(lib, file)))
 }
 
-/** What the measuring itself needs, beyond what the servers do. */
-async function requirePlatform(peers: boolean, env: ServiceOptions['env'], signal: AbortSignal): Promise<void> {
+/** Throws SERVICE_MISSING with what the servers lack and what the measuring itself does, in one list. */
+async function requireEverything(peers: boolean, env: ServiceOptions['env'], signal: AbortSignal): Promise<void> {
+  const missing = (await missingForBench(peers, env, signal)).map(line => `  - ${line}`)
+  const servers = await requireAll({ mongodb: !(await hasOwnMongod(signal)), kafka: true }, env, signal).then(
+    () => 'this machine lacks:',
+    (error: unknown) => {
+      if (!(error instanceof Configuration) || missing.length === 0) throw error
+      return error.message
+    },
+  )
+  if (missing.length > 0) throw new Configuration('SERVICE_MISSING', [servers, ...missing].join('\n'))
+}
+
+async function missingForBench(peers: boolean, env: ServiceOptions['env'], signal: AbortSignal): Promise<string[]> {
   const missing: string[] = []
   if (process.platform !== 'linux') missing.push('Linux: CPU time and memory are read from /proc')
   const lacks = async (program: string, args: string[]) => (await probe(program, args, signal)) === undefined
@@ -64,6 +75,5 @@ async function requirePlatform(peers: boolean, env: ServiceOptions['env'], signa
   if (peers && !peersFetched(env) && (await lacks('mvn', ['-version']))) {
     missing.push('Maven (mvn), to download the peers, or run with --ours')
   }
-  if (missing.length === 0) return
-  throw new Configuration('SERVICE_MISSING', `this machine lacks:\n${missing.map(line => `  - ${line}`).join('\n')}`)
+  return missing
 }

@@ -1,5 +1,5 @@
 import { collections, database, document } from './backlog.ts'
-import { allConnectors, type Bench } from './bench.ts'
+import { allConnectors, type Bench, surviving } from './bench.ts'
 import { Child } from './child.ts'
 import type { Connector, Job, Running } from './connector.ts'
 import { pidsOf } from './drain.ts'
@@ -99,5 +99,7 @@ async function latency(bench: Bench, connector: Connector, round: number): Promi
 
 /** 1,000 inserts a second, w: majority, through every connector in turn. */
 export async function latencyAll(bench: Bench, round: number): Promise<void> {
-  for (const connector of allConnectors(bench)) await bench.results.add(await latency(bench, connector, round))
+  for (const connector of allConnectors(bench)) {
+    await surviving(bench, async () => bench.results.add(await latency(bench, connector, round)))
+  }
 }

@@ -10,7 +10,7 @@ import { freePort } from '../src/services/ports.ts'
 import type { ServiceOptions } from '../src/services/services.ts'
 import { Workspace } from '../src/services/workspace.ts'
 import { collections, database, manyCollections, type Start, writeMany, writeMixed } from './backlog.ts'
-import type { Bench } from './bench.ts'
+import { type Bench, surviving } from './bench.ts'
 import { compression, drainAll } from './drain.ts'
 import { fetchAll, peersEnvironment } from './fetch.ts'
 import { flat } from './flat.ts'
@@ -81,15 +81,14 @@ async function measure(options: Options, servers: Servers, results: Results, sig
   const bench: Bench = { options, servers, client, topics, results, peers, ours, start, progress: say, signal }
   const many = has('pipelines') ? await writeManyOf(bench) : start
   for (let round = 1; round <= options.rounds; round++) {
-    signal.throwIfAborted()
     if (has('drain')) await drainAll(bench, round, false)
-    if (has('source')) await sourceLimit(bench, round)
+    if (has('source')) await surviving(bench, () => sourceLimit(bench, round))
     if (has('lookup')) await drainAll(bench, round, true)
     if (has('compression')) await compression(bench, round)
     if (has('pipelines')) await pipelines(bench, settings, many, round)
     if (has('latency')) await latencyAll(bench, round)
   }
-  if (has('flat')) await flat(bench)
+  if (has('flat')) await surviving(bench, () => flat(bench))
 }
 
 interface Version {

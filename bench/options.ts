@@ -29,7 +29,7 @@ export const usage = `Usage: npm run bench -- [OPTIONS]
 
   --ours             only mongo2kafka, without the peers
   --scenario A,B     of ${scenarios.join(', ')}; all but flat are the default
-  --events N         change events of the backlog (default 500000)
+  --events N         change events of the backlog, in thousands (default 500000)
   --rounds N         of every scenario but flat (default 3)
   --seconds N        of the latency measurement, each round (default 30)
   --minutes N        of flat (default 60)
@@ -61,7 +61,7 @@ export function parseOptions(argv: readonly string[]): Options | string | undefi
     if (values.help) return undefined
     return {
       scenarios: values.scenario.split(',').map(scenarioOf),
-      events: positive('events', values.events),
+      events: thousands(positive('events', values.events)),
       rounds: positive('rounds', values.rounds),
       seconds: positive('seconds', values.seconds),
       minutes: positive('minutes', values.minutes),
@@ -83,4 +83,10 @@ function positive(name: string, text: string): number {
   const value = Number(text)
   if (!Number.isInteger(value) || value < 1) throw new RangeError(`--${name} takes a whole number from 1 on`)
   return value
+}
+
+/** The mix of the backlog is exact in every thousand, and so is what is to arrive. */
+function thousands(events: number): number {
+  if (events % 1_000 !== 0) throw new RangeError('--events takes thousands')
+  return events
 }

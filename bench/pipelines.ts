@@ -1,5 +1,5 @@
 import { manyCollections, type Start } from './backlog.ts'
-import type { Bench } from './bench.ts'
+import { type Bench, surviving } from './bench.ts'
 import { drain } from './drain.ts'
 import { Ours, type OursSettings } from './ours.ts'
 
@@ -24,6 +24,7 @@ export async function pipelines(bench: Bench, settings: OursSettings, start: Sta
   for (const split of ['together', 'apart'] as const) {
     const variant = split === 'together' ? 'one' : 'hundred'
     const run = { scenario: 'pipelines', variant, round, events, records: events, partitions } as const
-    await bench.results.add(await drain(bench, new Ours(settings, start.iso, split), job, run))
+    const ours = new Ours(settings, start.iso, split)
+    await surviving(bench, async () => bench.results.add(await drain(bench, ours, job, run)))
   }
 }

@@ -2,6 +2,7 @@ import { mkdir, readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Admin } from '@platformatic/kafka'
 import { MongoClient } from 'mongodb'
+import { brokerProperties, formatProperties } from '../src/services/broker-properties.ts'
 import { findKafka } from '../src/services/download-kafka.ts'
 import { freePort } from '../src/services/ports.ts'
 import { runToEnd, ServerProcess, whenReady } from '../src/services/process.ts'
@@ -64,43 +65,21 @@ async function startBroker(options: ServiceOptions): Promise<BenchBroker> {
   progress?.('Starting Kafka: one broker')
   await using stack = new AsyncDisposableStack()
   const workspace = stack.use(await Workspace.open('bench-kafka'))
-  const [port, controllerPort] = [await freePort(), await freePort()]
+  const place = { id: 1, port: await freePort(), controllerPort: await freePort() }
   const [logDir, logFile] = [join(workspace.dir, 'logs'), join(workspace.dir, 'kafka.log')]
   const propertiesFile = join(workspace.dir, 'server.properties')
   await mkdir(logDir)
-  await writeFile(propertiesFile, properties(port, controllerPort, logDir))
+  await writeFile(propertiesFile, formatProperties(brokerProperties(place, [place], logDir)))
   const java = [...brokerJava, '-cp', `${jars}/*`]
   const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', propertiesFile]
   await runToEnd('java', [...java, ...format], { cwd: workspace.dir, limitMs: startLimitMs, signal })
   const args = [...java, '-Dorg.apache.logging.log4j.level=WARN', 'kafka.Kafka', propertiesFile]
   const server = await ServerProcess.spawn({ program: 'java', args, logFile }, workspace)
   stack.defer(() => server.end('SIGKILL'))
-  const address = `127.0.0.1:${port}`
+  const address = `127.0.0.1:${place.port}`
   await whenReady(`Kafka ${address}`, server, logFile, startLimitMs, signal, () => answers(address))
   const owned = stack.move()
   return { address, pid: server.pid, logDir, [Symbol.asyncDispose]: () => owned.disposeAsync() }
-}
-
-function properties(port: number, controllerPort: number, logDir: string): string {
-  return `process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:${controllerPort}
-listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}
-advertised.listeners=PLAINTEXT://127.0.0.1:${port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
-controller.listener.names=CONTROLLER
-inter.broker.listener.name=PLAINTEXT
-log.dirs=${logDir}
-num.partitions=8
-offsets.topic.replication.factor=1
-offsets.topic.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-transaction.state.log.num.partitions=4
-group.initial.rebalance.delay.ms=0
-auto.create.topics.enable=false
-log.segment.delete.delay.ms=1000
-`
 }
 
 async function answers(address: string): Promise<true | undefined> {

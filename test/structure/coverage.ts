@@ -24,6 +24,7 @@ export const crossCutting: readonly string[] = [
   'test/source/failover.test.ts',
   'test/source/faults.test.ts',
   'test/source/resume.test.ts',
+  'test/bench/',
   'test/simulation/',
   'test/integration/',
 ]
