@@ -7,7 +7,8 @@ import type { Workspace } from '../src/services/workspace.ts'
 import { database } from './backlog.ts'
 import type { Connector, Job, Running } from './connector.ts'
 
-const main = join(import.meta.dirname, '../src/main.ts')
+/** As it is released: compiled. From the sources Node would keep a compiler in memory, and start later. */
+const main = join(import.meta.dirname, '../dist/main.js')
 const runFile = promisify(execFile)
 
 export interface OursSettings {
@@ -17,6 +18,8 @@ export interface OursSettings {
   /** Settings that differ from the defaults, as of `run --set`. */
   readonly set: readonly string[]
   readonly version: string
+  /** Options of Node itself. */
+  readonly node?: readonly string[]
 }
 
 /** A pipeline for all collections together, or one for each. */
@@ -65,7 +68,8 @@ export class Ours implements Connector {
     const file = await this.#configure(job)
     signal.throwIfAborted()
     const logFile = `${file}.log`
-    const command = { program: process.execPath, args: [main, 'run', ...this.#arguments(file)], logFile }
+    const args = [...(this.#settings.node ?? []), main, 'run', ...this.#arguments(file)]
+    const command = { program: process.execPath, args, logFile }
     const daemon = await ServerProcess.spawn(command, workspace)
     return {
       pid: daemon.pid,
