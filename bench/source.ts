@@ -3,6 +3,7 @@
  * seconds per million events of this process and of mongod, and the peak RSS. Each drain is a process of its own.
  *
  *     node bench/source.ts [--events 500000] [--bytes 500] [--rounds 3] [--modes none,lookup,server-lookup]
+ *         [--batch-bytes 3000000]
  *
  * `lookup` is `fullDocument: updateLookup` as we do it, batched; `server-lookup` the same done by MongoDB. Starts a
  * mongod of its own; with M2K_TEST_MONGODB_URI it uses that one, and drops the database `bench_source` there.
@@ -27,6 +28,7 @@ const { values: options } = parseArgs({
     events: { type: 'string', default: '500000' },
     bytes: { type: 'string', default: '500' },
     rounds: { type: 'string', default: '3' },
+    'batch-bytes': { type: 'string' },
     modes: { type: 'string', default: 'none,lookup,server-lookup' },
     drain: { type: 'string' },
   },
@@ -47,6 +49,7 @@ interface Drain {
   readonly mode: Mode
   readonly events: number
   readonly from: string
+  readonly batchBytes: number | undefined
 }
 
 interface Result {
@@ -117,11 +120,11 @@ async function mongodSeconds(client: MongoClient): Promise<number> {
   return ((user ?? Number.NaN) + (system ?? Number.NaN)) / JIFFIES_PER_SECOND
 }
 
-async function drain({ uri, mode, events, from }: Drain): Promise<Result> {
+async function drain({ uri, mode, events, from, batchBytes }: Drain): Promise<Result> {
   await using client = new MongoClient(uri)
   const stop = new AbortController()
   const parts = { clock: systemClock, log: silentLogger, meter: silentMeter }
-  await using mongo = await openMongo({ uri, ...parts }, stop.signal)
+  await using mongo = await openMongo({ uri, ...parts, ...(batchBytes && { batchBytes }) }, stop.signal)
   const source = mongo.source({
     pipeline: 'bench',
     collections: [`${DATABASE}.docs`],
@@ -169,6 +172,7 @@ function report(mode: string, events: number, { seconds, ...rest }: Result): voi
 
 async function main(): Promise<void> {
   const [events, rounds] = [Number(options.events), Number(options.rounds)]
+  const batchBytes = options['batch-bytes'] === undefined ? undefined : Number(options['batch-bytes'])
   const given = process.env.M2K_TEST_MONGODB_URI
   await using stack = new AsyncDisposableStack()
   const servers = { env: process.env, members: 1, oplogSizeMb: 4_096, signal: AbortSignal.timeout(600_000) } as const
@@ -178,7 +182,7 @@ async function main(): Promise<void> {
   for (let round = 0; round < rounds; round++) {
     for (const mode of options.modes.split(',')) {
       if (!isMode(mode)) throw new Error(`no such mode: ${mode}`)
-      report(mode, events, await drainApart({ uri, mode, events, from }))
+      report(mode, events, await drainApart({ uri, mode, events, from, batchBytes }))
     }
   }
 }

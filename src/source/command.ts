@@ -11,6 +11,9 @@ export interface CommandOptions {
   readonly signal: AbortSignal
 }
 
+/** Made once: the abort of a timer for every command is to cost no stack trace. */
+const answered = new Error('the command was answered')
+
 /**
  * Runs one command on the primary, for at most `deadlineMs`. When the time is up (Retryable SOURCE_STALLED) or `signal`
  * aborts (its reason), the driver closes the connection: a late answer can then never be taken for another's.
@@ -48,6 +51,6 @@ export async function runCommand(
     return await Promise.race([answer, aborted])
   } finally {
     signal.removeEventListener('abort', onAbort)
-    timer.abort()
+    timer.abort(answered)
   }
 }

@@ -17,7 +17,6 @@ export interface CursorSettings {
   readonly scope: Scope
   readonly images: StreamImages
   readonly filter: Readonly<Record<string, unknown>> | undefined
-  readonly batchEvents: number
   /** How long the server waits for an event before it answers with an empty batch. */
   readonly awaitMs: number
 }
@@ -67,9 +66,12 @@ export class ChangeStreamCursor implements AsyncDisposable {
     }
   }
 
-  /** The next batch; empty after `awaitMs` without events. Throws what the driver throws, SOURCE_STALLED at the deadline. */
-  async more(deadlineMs: number): Promise<CursorReply> {
-    const { batchEvents, awaitMs, scope } = this.#settings
+  /**
+   * The next batch, of `batchEvents` events at most; empty after `awaitMs` without events. Throws what the driver throws,
+   * SOURCE_STALLED at the deadline.
+   */
+  async more(batchEvents: number, deadlineMs: number): Promise<CursorReply> {
+    const { awaitMs, scope } = this.#settings
     const command = {
       getMore: Long.fromBigInt(this.#cursorId),
       collection: scope.collection ?? '$cmd.aggregate',

@@ -96,7 +96,7 @@ export class Hub {
     if (!from) return
     // From here on only pipelines that are not behind `from` may sit down.
     this.#lastFrom = from
-    this.#last = { events: [], position: from, bytes: 0 }
+    this.#last = { events: [], position: from, bytes: 0, more: false }
     for await (const batch of openReader().read(from, signal)) {
       if (signal.aborted) return
       this.#lastFrom = this.#last.position

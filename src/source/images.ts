@@ -1,9 +1,8 @@
 import { Configuration } from '../errors.ts'
-import type { ChangeBatch, ChangeEvent } from '../event.ts'
+import type { ChangeEvent } from '../event.ts'
 import type { StreamImages } from './cursor.ts'
-import { type Documents, type LookupSettings, lookUp } from './lookup.ts'
+import type { Slice, Wanted } from './lookup.ts'
 import { ImagedEvent, type Images, type RawEvent } from './raw-event.ts'
-import type { RawBatch } from './reader.ts'
 import type { Selection } from './source.ts'
 
 type Modes = Pick<Selection, 'fullDocument' | 'fullDocumentBeforeChange'>
@@ -28,47 +27,39 @@ export function ownImages(selection: Selection): StreamImages {
 /** Operations whose event has a pre-image where the collection keeps them. */
 const changing: ReadonlySet<string> = new Set(['update', 'replace', 'delete'])
 
-/**
- * The batch as the pipeline's modes want it; the events themselves where the modes change nothing. Throws Configuration
- * SOURCE_IMAGE_MISSING where a required image is not there, and what the lookup throws.
- */
-export async function applyImages(
-  batch: RawBatch,
-  selection: Selection,
-  settings: LookupSettings,
-  signal: AbortSignal,
-): Promise<ChangeBatch> {
-  const wanting = batch.events.filter(event => needsLookup(event, selection))
-  const last = batch.events.at(-1)
-  const documents =
-    wanting.length > 0 && last ? await lookUp(settings, wanting, last.position.clusterTime, signal) : undefined
-  return { events: imagedEvents(batch.events, selection, documents), position: batch.position, bytes: batch.bytes }
-}
-
-/** Inserts and replaces always carry their document. */
-function needsLookup(event: RawEvent, { fullDocument, filter }: Selection): boolean {
+/** Whether the document of `event` is looked up on our side. Inserts and replaces always carry theirs. */
+export function needsLookup(event: RawEvent, { fullDocument, filter }: Selection): boolean {
   if (event.operation !== 'update') return false
   if (fullDocument === 'auto') return event.afterStart === 0
   return fullDocument === 'updateLookup' && filter === undefined
 }
 
-/** A new array only where an event changes: of most batches none does. */
-function imagedEvents(
+/** Whether `needsLookup` can be true at all. */
+export function mayLookUp({ fullDocument, filter }: Selection): boolean {
+  return fullDocument === 'auto' || (fullDocument === 'updateLookup' && filter === undefined)
+}
+
+/**
+ * The slice's events as the pipeline's modes want them; the events themselves where the modes change nothing, which is
+ * so for most batches. Throws Configuration SOURCE_IMAGE_MISSING where a required image is not there.
+ */
+export function imagedEvents(
   events: readonly RawEvent[],
+  { start, end, wanted }: Slice,
   selection: Selection,
-  documents: Documents | undefined,
 ): readonly ChangeEvent[] {
   let imaged: ChangeEvent[] | undefined
-  for (const [index, event] of events.entries()) {
-    const changed = imagesOf(event, selection, documents)
-    if (changed) imaged ??= events.slice(0, index)
-    imaged?.push(changed ? new ImagedEvent(event, changed) : event)
+  for (let i = start; i < end; i++) {
+    const event = events[i]!
+    const images = imagesOf(event, selection, wanted[i])
+    if (images) imaged ??= events.slice(start, i)
+    imaged?.push(images ? new ImagedEvent(event, images) : event)
   }
-  return imaged ?? events
+  return imaged ?? (end - start === events.length ? events : events.slice(start, end))
 }
 
 /** What the event shall have instead of its own images; undefined where those are right. */
-function imagesOf(event: RawEvent, selection: Selection, documents: Documents | undefined): Images | undefined {
+function imagesOf(event: RawEvent, selection: Selection, wanted: Wanted | undefined): Images | undefined {
   const { operation } = event
   if (!changing.has(operation)) return undefined
   refuseMissing(event, selection)
@@ -77,8 +68,8 @@ function imagesOf(event: RawEvent, selection: Selection, documents: Documents | 
   if (operation === 'update') {
     const { fullDocument } = selection
     if (fullDocument === 'updateLookup' || (fullDocument === 'auto' && event.afterStart === 0)) {
-      // Without `documents` MongoDB has looked it up.
-      const after = documents ? documents.get(event) : event.after
+      // What was not wanted from us MongoDB has looked up.
+      const after = wanted ? wanted.document : event.after
       return { before, after, label: after ? 'later' : 'missing' }
     }
     if (fullDocument === 'default' && event.afterStart !== 0) return { before, after: undefined, label: 'none' }

@@ -1,4 +1,5 @@
-import { BSON, Long, type MongoClient } from 'mongodb'
+import { BSON, Long, type MongoClient, ObjectId } from 'mongodb'
+import { OBJECT_ID } from '../bson/types.ts'
 import { findField } from '../bson/walk.ts'
 import type { Clock } from '../clock.ts'
 import { Retryable } from '../errors.ts'
@@ -6,10 +7,11 @@ import type { Span, ValueSpan } from '../event.ts'
 import type { Meter } from '../meter.ts'
 import type { ClusterTime } from '../position.ts'
 import { backOffMs } from '../retry.ts'
+import { BatchSize } from './batch-size.ts'
 import { classify } from './classify.ts'
 import { runCommand } from './command.ts'
 import { rawCursor, timestamp } from './cursor.ts'
-import type { RawEvent } from './raw-event.ts'
+import type { Namespace, RawEvent } from './raw-event.ts'
 import { endOf, parseReply } from './reply.ts'
 
 export interface LookupSettings {
@@ -19,39 +21,125 @@ export interface LookupSettings {
   readonly deadlineMs: number
 }
 
+/** A document that is looked up once for all events of a slice that concern it. */
+export interface Wanted {
+  readonly id: unknown
+  /** undefined: there is none any more. */
+  document: Span | undefined
+}
+
+/** Consecutive events, `events[start, end)` of their batch, with what they wanted looked up. */
+export interface Slice {
+  readonly start: number
+  readonly end: number
+  /** By index in the batch; undefined for an event that wants nothing. */
+  readonly wanted: readonly (Wanted | undefined)[]
+}
+
+/** Documents by the bytes of their id, for each collection. */
+type Asked = Map<Namespace, Map<string, Wanted>>
+
+const sliceBytes = 4_000_000
 const maxIds = 1_000
+/** Finds on different collections at the same time: each waits for the network more than it works. */
+const maxFinds = 4
 const maxAttempts = 8
 const backOff = { initialMs: 200, maxMs: 3_000 }
+const killDeadlineMs = 2_000
 const idName = Buffer.from('_id')
 
-/** Documents as they are now, by event. */
-export type Documents = ReadonlyMap<RawEvent, Span>
+/** Looks documents up for the updates of one pipeline (decision 13). */
+export class Lookup {
+  readonly #settings: LookupSettings
+  readonly #size = new BatchSize(sliceBytes, maxIds)
 
-/**
- * Looks the documents of `events` up, each id once, a find for every collection and thousand ids, and not before
- * `clusterTime`: a member that lags would give a document that nothing corrects (decision 13). An event that is not in
- * the answer has no document any more. Throws Retryable or Configuration.
- */
-export async function lookUp(
-  settings: LookupSettings,
-  events: readonly RawEvent[],
-  clusterTime: ClusterTime,
-  signal: AbortSignal,
-): Promise<Documents> {
-  const documents = new Map<RawEvent, Span>()
-  for (const sameCollection of Map.groupBy(events, event => `${event.db}.${event.collection}`).values()) {
-    const byId = Map.groupBy(sameCollection, event => keyOf(event.id))
-    const ids = [...byId.values()].map(group => group[0]!)
-    for (let at = 0; at < ids.length; at += maxIds) {
-      const found = await retrying(settings, signal, () =>
-        find(settings, ids.slice(at, at + maxIds), clusterTime, signal),
-      )
-      for (const [id, document] of found) for (const event of byId.get(id) ?? []) documents.set(event, document)
-    }
+  constructor(settings: LookupSettings) {
+    this.#settings = settings
   }
-  settings.meter.count('lookups_total', { result: 'found' }, documents.size)
-  settings.meter.count('lookups_total', { result: 'missing' }, events.length - documents.size)
-  return documents
+
+  /**
+   * The batch in slices whose documents have about 4 MB together: a batch of updates may want gigabytes (G7). Each id
+   * of a slice is looked up once, and not before the slice's last event: a member that lags would give a document that
+   * nothing corrects. Throws Retryable or Configuration.
+   */
+  async *slices(
+    events: readonly RawEvent[],
+    wants: (event: RawEvent) => boolean,
+    signal: AbortSignal,
+  ): AsyncGenerator<Slice, void, undefined> {
+    let start = 0
+    do {
+      const { slice, asked } = cut(events, start, wants, this.#size.events)
+      if (asked.size > 0) {
+        const clusterTime = events[slice.end - 1]!.position.clusterTime
+        // Too much at once: a smaller slice, of the size that the answer showed.
+        if (!(await this.#find(asked, clusterTime, signal))) continue
+        this.#count(slice)
+      }
+      start = slice.end
+      yield slice
+    } while (start < events.length)
+  }
+
+  /** Fills `asked`; false where it is more than may be held. */
+  async #find(asked: Asked, clusterTime: ClusterTime, signal: AbortSignal): Promise<boolean> {
+    const groups = [...asked]
+    let [documents, bytes, whole] = [0, 0, true]
+    for (let at = 0; at < groups.length && whole; at += maxFinds) {
+      const finds = groups.slice(at, at + maxFinds).map(([namespace, wanted]) => {
+        return retrying(this.#settings, signal, () => find(this.#settings, namespace, wanted, clusterTime, signal))
+      })
+      for (const found of await Promise.all(finds)) {
+        documents += found.documents
+        bytes += found.bytes
+        whole &&= found.whole
+      }
+      const last = at + maxFinds >= groups.length
+      if (bytes > sliceBytes && !last) whole = false
+    }
+    this.#size.received(documents, bytes)
+    return whole
+  }
+
+  #count({ start, end, wanted }: Slice): void {
+    let [found, missing] = [0, 0]
+    for (let i = start; i < end; i++) {
+      const one = wanted[i]
+      if (one?.document) found++
+      else if (one) missing++
+    }
+    this.#settings.meter.count('lookups_total', { result: 'found' }, found)
+    this.#settings.meter.count('lookups_total', { result: 'missing' }, missing)
+  }
+}
+
+/** The events from `start` on that want at most `limit` different documents. */
+function cut(
+  events: readonly RawEvent[],
+  start: number,
+  wants: (event: RawEvent) => boolean,
+  limit: number,
+): { readonly slice: Slice; readonly asked: Asked } {
+  const asked: Asked = new Map()
+  const wanted: (Wanted | undefined)[] = []
+  let ids = 0
+  let end = start
+  for (; end < events.length; end++) {
+    const event = events[end]!
+    if (!wants(event)) continue
+    const documents = asked.get(event.namespace)
+    const key = keyOf(event.id)
+    let one = documents?.get(key)
+    if (!one) {
+      if (ids === limit) break
+      ids++
+      one = { id: idOf(event), document: undefined }
+      if (documents) documents.set(key, one)
+      else asked.set(event.namespace, new Map([[key, one]]))
+    }
+    wanted[end] = one
+  }
+  return { slice: { start, end, wanted }, asked }
 }
 
 /**
@@ -59,48 +147,51 @@ export async function lookUp(
  * inserted under the other spelling is then "missing" for events before its delete, and the insert brings it.
  */
 function keyOf(id: ValueSpan | undefined): string {
-  return id ? `${id.type} ${id.bytes.toString('latin1', id.start, id.end)}` : ''
+  return id ? String.fromCharCode(id.type) + id.bytes.toString('latin1', id.start, id.end) : ''
 }
 
-/** One find to its end: a reply holds 16 MB at most. The events are of one collection. */
+interface Found {
+  readonly documents: number
+  readonly bytes: number
+  /** Whether the reply, which has 16 MB at most, holds all that was asked for. */
+  readonly whole: boolean
+}
+
 async function find(
   settings: LookupSettings,
-  events: readonly RawEvent[],
+  { db, collection }: Namespace,
+  wanted: ReadonlyMap<string, Wanted>,
   clusterTime: ClusterTime,
   signal: AbortSignal,
-): Promise<Map<string, Span>> {
+): Promise<Found> {
   const { client, clock, deadlineMs } = settings
-  const { db, collection } = events[0]!
-  await using session = client.startSession({ causalConsistency: false })
-  const options = { session, raw: true, deadlineMs, clock, signal }
-  const documents = new Map<string, Span>()
-  const ids = events.map(event => idOf(event))
-  let reply = await runCommand(
-    client,
-    db,
-    {
-      find: collection,
-      filter: { _id: { $in: ids } },
-      batchSize: ids.length,
-      readConcern: { level: 'majority', afterClusterTime: timestamp(clusterTime) },
-    },
-    options,
-  )
-  for (;;) {
-    const { cursorId, bytes, eventStarts } = parseReply(rawCursor(reply))
-    for (const start of eventStarts) {
-      const end = endOf(bytes, start)
-      documents.set(keyOf(findField(bytes, start, end, idName)), { bytes, start, end })
-    }
-    if (cursorId === 0n) return documents
-    reply = await runCommand(client, db, { getMore: Long.fromBigInt(cursorId), collection }, options)
+  const command = {
+    find: collection,
+    filter: { _id: { $in: Array.from(wanted.values(), ({ id }) => id) } },
+    // One more than can come: with the very number MongoDB would keep the cursor open.
+    batchSize: wanted.size + 1,
+    readConcern: { level: 'majority', afterClusterTime: timestamp(clusterTime) },
   }
+  await using session = client.startSession({ causalConsistency: false })
+  const reply = await runCommand(client, db, command, { session, raw: true, deadlineMs, clock, signal })
+  const { cursorId, bytes, eventStarts } = parseReply(rawCursor(reply))
+  for (const start of eventStarts) {
+    const end = endOf(bytes, start)
+    const one = wanted.get(keyOf(findField(bytes, start, end, idName)))
+    if (one) one.document = { bytes, start, end }
+  }
+  if (cursorId !== 0n) {
+    const kill = { killCursors: collection, cursors: [Long.fromBigInt(cursorId)] }
+    await runCommand(client, db, kill, { session, raw: false, deadlineMs: killDeadlineMs, clock, signal })
+  }
+  return { documents: eventStarts.length, bytes: bytes.length, whole: cursorId === 0n }
 }
 
 /** The `_id` as the driver writes it back byte for byte: nothing is promoted to a JavaScript value. */
 function idOf(event: RawEvent): unknown {
-  const key = event.documentKey
-  if (!key) throw new RangeError('update event without documentKey')
+  const { id, documentKey: key } = event
+  if (!id || !key) throw new RangeError('update event without the _id of its document')
+  if (id.type === OBJECT_ID) return new ObjectId(id.bytes.subarray(id.start, id.end)) // The usual, at half the cost.
   const document = BSON.deserialize(key.bytes.subarray(key.start, key.end), {
     promoteValues: false,
     promoteLongs: false,

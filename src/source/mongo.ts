@@ -11,6 +11,7 @@ import { runCommand } from './command.ts'
 import { operationTimeOf, type StreamImages } from './cursor.ts'
 import { Hub } from './hub.ts'
 import { ownImages, sharedImages } from './images.ts'
+import { Lookup } from './lookup.ts'
 import { compileMatcher, type Scope, scopeOf } from './match.ts'
 import { PipelineSource } from './pipeline-source.ts'
 import { ChangeStreamReader } from './reader.ts'
@@ -31,8 +32,10 @@ export interface MongoOptions {
   readonly patienceMs?: number
   /** How long the shared stream waits for a pipeline that takes nothing. Default 10 s. */
   readonly stallMs?: number
-  /** Largest number of events asked for at once. Default 5000. */
-  readonly batchEvents?: number
+  /** What a reply shall have when there is much to read, bytes. Default 2 MB. */
+  readonly batchBytes?: number
+  /** The most events of a reply. Default 5000. */
+  readonly maxBatchEvents?: number
 }
 
 /** A MongoDB deployment as the pipelines' source. */
@@ -124,7 +127,7 @@ class MongoSources implements Mongo {
       matches,
       hub: shares ? this.#hub : undefined,
       openReader: () => this.#reader(scope, ownImages(selection), selection.filter),
-      lookup: { client: this.#client, clock, meter, deadlineMs: commandDeadlineMs },
+      lookup: new Lookup({ client: this.#client, clock, meter, deadlineMs: commandDeadlineMs }),
       now: signal => this.#now(signal),
     })
   }
@@ -159,7 +162,7 @@ class MongoSources implements Mongo {
 
   #reader(scope: Scope, images: StreamImages, filter: Selection['filter']): ChangeStreamReader {
     const { clock, log, meter, getMoreDeadlineMs = 10_000, awaitMs = 1_000 } = this.#options
-    const { patienceMs = 30_000, batchEvents = 5_000 } = this.#options
+    const { patienceMs = 30_000, batchBytes = 2_000_000, maxBatchEvents = 5_000 } = this.#options
     return new ChangeStreamReader({
       client: this.#client,
       clock,
@@ -168,7 +171,8 @@ class MongoSources implements Mongo {
       scope,
       images,
       filter,
-      batchEvents,
+      batchBytes,
+      maxBatchEvents,
       awaitMs,
       deadlineMs: getMoreDeadlineMs,
       patienceMs,

@@ -1,8 +1,11 @@
-import type { ChangeBatch } from '../event.ts'
+import { Fault } from '../errors.ts'
+import type { ChangeBatch, ChangeEvent } from '../event.ts'
 import type { Position } from '../position.ts'
+import { ahead } from './ahead.ts'
+import { classify } from './classify.ts'
 import type { Hub } from './hub.ts'
-import { applyImages } from './images.ts'
-import type { LookupSettings } from './lookup.ts'
+import { imagedEvents, mayLookUp, needsLookup } from './images.ts'
+import type { Lookup, Slice } from './lookup.ts'
 import type { Matcher } from './match.ts'
 import type { ChangeStreamReader, RawBatch } from './reader.ts'
 import { partOf, type Seat } from './seat.ts'
@@ -14,7 +17,7 @@ export interface PipelineSourceSettings {
   /** undefined: the pipeline has a filter, and so a stream of its own. */
   readonly hub: Hub | undefined
   readonly openReader: () => ChangeStreamReader
-  readonly lookup: LookupSettings
+  readonly lookup: Lookup
   readonly now: (signal: AbortSignal) => Promise<Position>
 }
 
@@ -30,19 +33,32 @@ export class PipelineSource implements Source {
     return this.#settings.now(signal)
   }
 
-  async *read(from: Position, signal: AbortSignal): AsyncGenerator<ChangeBatch, void, undefined> {
-    const { selection, lookup } = this.#settings
-    for await (const batch of this.#batches(from, signal)) {
-      if (signal.aborted) return
-      let prepared: ChangeBatch
-      try {
-        prepared = await applyImages(batch, selection, lookup, signal)
-      } catch (error) {
-        if (signal.aborted) return
-        throw error
+  read(from: Position, signal: AbortSignal): AsyncGenerator<ChangeBatch, void, undefined> {
+    if (!mayLookUp(this.#settings.selection)) return this.#imaged(from, signal)
+    const stop = new AbortController()
+    return ahead(this.#imaged(from, AbortSignal.any([signal, stop.signal])), stop)
+  }
+
+  /** The batches as the pipeline's modes want them; those with lookups in slices. */
+  async *#imaged(from: Position, signal: AbortSignal): AsyncGenerator<ChangeBatch, void, undefined> {
+    const { selection } = this.#settings
+    try {
+      for await (const batch of this.#batches(from, signal)) {
+        for await (const slice of this.#slices(batch, signal)) {
+          if (signal.aborted) return
+          yield part(batch, slice, imagedEvents(batch.events, slice, selection))
+        }
       }
-      yield prepared
+    } catch (error) {
+      if (signal.aborted) return
+      throw error instanceof Fault ? error : classify(error, 'lookup')
     }
+  }
+
+  #slices({ events }: RawBatch, signal: AbortSignal): AsyncIterable<Slice> | Iterable<Slice> {
+    const { selection, lookup } = this.#settings
+    if (!mayLookUp(selection)) return [{ start: 0, end: events.length, wanted: [] }]
+    return lookup.slices(events, event => needsLookup(event, selection), signal)
   }
 
   async *#batches(from: Position, signal: AbortSignal): AsyncGenerator<RawBatch, void, undefined> {
@@ -83,4 +99,16 @@ async function* taken(hub: Hub, seat: Seat, signal: AbortSignal): AsyncGenerator
     signal.removeEventListener('abort', onAbort)
     hub.leave(seat)
   }
+}
+
+/** The last slice reaches as far as its batch, the others to their last event. */
+function part(batch: RawBatch, { start, end }: Slice, events: readonly ChangeEvent[]): ChangeBatch {
+  const whole = start === 0 && end === batch.events.length
+  if (whole) return { events, position: batch.position, bytes: batch.bytes, more: batch.more }
+  let bytes = 0
+  for (let i = start; i < end; i++) bytes += batch.events[i]!.end - batch.events[i]!.start
+  const last = end === batch.events.length
+  return last
+    ? { events, position: batch.position, bytes, more: batch.more }
+    : { events, position: batch.events[end - 1]!.position, bytes, more: true }
 }

@@ -5,6 +5,7 @@ import type { Logger } from '../log.ts'
 import type { Meter } from '../meter.ts'
 import { Position } from '../position.ts'
 import { backOffMs } from '../retry.ts'
+import { BatchSize } from './batch-size.ts'
 import { classify, isTokenRefused } from './classify.ts'
 import { ChangeStreamCursor, type CursorSettings, type Start } from './cursor.ts'
 import { EnvelopeReader } from './envelope.ts'
@@ -14,6 +15,7 @@ import { type CursorReply, endOf } from './reply.ts'
 /** A batch before it is divided among the pipelines. */
 export interface RawBatch extends ChangeBatch {
   readonly events: readonly RawEvent[]
+  readonly more: boolean
 }
 
 export interface ReaderSettings extends CursorSettings {
@@ -21,6 +23,10 @@ export interface ReaderSettings extends CursorSettings {
   readonly meter: Meter
   /** A getMore or open without answer for this long gives its connection up. */
   readonly deadlineMs: number
+  /** What a reply shall have when there is much to read, bytes. */
+  readonly batchBytes: number
+  /** The most events of a reply. */
+  readonly maxBatchEvents: number
   /** How long the reader tries to get a stream again before it passes the fault on. */
   readonly patienceMs: number
 }
@@ -49,9 +55,11 @@ interface Progress {
 export class ChangeStreamReader {
   readonly #settings: ReaderSettings
   readonly #envelopes = new EnvelopeReader()
+  readonly #size: BatchSize
 
   constructor(settings: ReaderSettings) {
     this.#settings = settings
+    this.#size = new BatchSize(settings.batchBytes, settings.maxBatchEvents)
   }
 
   /**
@@ -85,14 +93,17 @@ export class ChangeStreamReader {
     if (progress.opened) settings.meter.count('source_reconnects_total', {})
     progress.opened = true
     refuseFuture(progress.position, opened.operationTime)
-    let next = cursor.more(progress.deadlineMs)
+    let asked = this.#size.events
+    let next = cursor.more(asked, progress.deadlineMs)
     for (;;) {
       const reply = await next
-      const batch = batchOf(reply, this.#envelopes, progress.position)
+      const batch = batchOf(reply, asked, this.#envelopes, progress.position)
       advance(progress, batch.position, settings.deadlineMs)
       const open = reply.cursorId !== 0n
       if (open) {
-        next = cursor.more(progress.deadlineMs)
+        this.#size.received(reply.eventStarts.length, reply.bytes.length)
+        asked = this.#size.events
+        next = cursor.more(asked, progress.deadlineMs)
         next.catch(() => undefined) // Seen when it is awaited; the consumer may leave before.
         await turn() // Puts the command on the wire before the work on this batch.
       } else {
@@ -153,7 +164,7 @@ function refuseFuture(position: Position, operationTime: bigint): void {
 }
 
 /** The events after `position`: what a stream opened by time repeats is dropped. */
-function batchOf(reply: CursorReply, envelopes: EnvelopeReader, position: Position): RawBatch {
+function batchOf(reply: CursorReply, asked: number, envelopes: EnvelopeReader, position: Position): RawBatch {
   const { bytes, eventStarts, postBatchToken } = reply
   let events = eventStarts.map(start => envelopes.read(bytes, start, endOf(bytes, start)))
   const last = events.at(-1)
@@ -164,7 +175,12 @@ function batchOf(reply: CursorReply, envelopes: EnvelopeReader, position: Positi
   const reached = postBatchToken ? Position.ofToken(postBatchToken) : (last?.position ?? position)
   let size = 0
   for (const event of events) size += event.end - event.start
-  return { events, position: reached.compare(position) > 0 ? reached : position, bytes: size }
+  return {
+    events,
+    position: reached.compare(position) > 0 ? reached : position,
+    bytes: size,
+    more: eventStarts.length >= asked,
+  }
 }
 
 function advance(progress: Progress, position: Position, deadlineMs: number): void {

@@ -21,7 +21,7 @@ export function partOf(batch: RawBatch, matches: Matcher, position: Position): R
     events.push(event)
     bytes += event.end - event.start
   }
-  return { events, position: batch.position.compare(position) > 0 ? batch.position : position, bytes }
+  return { events, position: batch.position.compare(position) > 0 ? batch.position : position, bytes, more: batch.more }
 }
 
 /** A pipeline's place at the shared stream: what waits for it, and how far it has been given the events. */

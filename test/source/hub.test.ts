@@ -117,7 +117,7 @@ describe('the shared stream', () => {
   })
 
   it('goes on when one pipeline fails or takes nothing', async () => {
-    await using lab = await openLab(inject('mongodbUri'), { stallMs: 300, batchEvents: 5 })
+    await using lab = await openLab(inject('mongodbUri'), { stallMs: 300, maxBatchEvents: 5 })
     const db = freshDatabase('hub')
     await lab.client.db(db).createCollection('c')
     const healthy = lab.mongo.source(selection('healthy', [`${db}.*`]))
