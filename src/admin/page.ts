@@ -71,7 +71,7 @@ function row(status: PipelineStatus): string {
 
 const limits: Readonly<Record<Stage, string>> = {
   source: 'the source (MongoDB)',
-  encode: 'encoding (CPU)',
+  encode: 'the CPU (encode)',
   sink: 'the sink',
 }
 
