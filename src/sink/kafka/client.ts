@@ -39,11 +39,15 @@ export interface Client {
    * batch could land among those of the next producer.
    */
   cut(reason: string): void
+  /** Ends the connections to one broker, `host:port`: their requests fail, and the next opens another. */
+  drop(broker: string, reason: string): void
+  /** After `cut`. */
+  readonly isCut: boolean
 }
 
 export function createClient(options: ClientOptions): Client {
   const { settings, log, clock, patience, onRetry = () => {} } = options
-  const sockets = new Set<Socket>()
+  const sockets = new Map<Socket, string>()
   const write = clientLog(log, clock, onRetry)
   let cutReason: string | undefined
   const config: KafkaConfig = {
@@ -61,7 +65,7 @@ export function createClient(options: ClientOptions): Client {
     socketFactory: ({ host, port, ssl, onConnect }) => {
       if (cutReason !== undefined) throw new Error(cutReason)
       const socket = openSocket(host, port, ssl, onConnect)
-      sockets.add(socket)
+      sockets.set(socket, `${host}:${port}`)
       socket.once('close', () => sockets.delete(socket))
       return socket
     },
@@ -74,7 +78,13 @@ export function createClient(options: ClientOptions): Client {
       if (cutReason !== undefined) return
       cutReason = reason
       // With an error: kafkajs does not notice a plain close, and waits for answers until its request timeout.
-      for (const socket of sockets) socket.destroy(new Error(reason))
+      for (const socket of sockets.keys()) socket.destroy(new Error(reason))
+    },
+    drop(broker, reason) {
+      for (const [socket, address] of sockets) if (address === broker) socket.destroy(new Error(reason))
+    },
+    get isCut() {
+      return cutReason !== undefined
     },
   }
 }

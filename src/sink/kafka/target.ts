@@ -4,8 +4,8 @@ import type { Meter } from '../../meter.ts'
 import type { Sink, TopicSpec } from '../sink.ts'
 import { withAdmin } from './admin.ts'
 import { faultOf, reachabilityFaultOf } from './classify.ts'
-import { KafkaSink } from './kafka-sink.ts'
-import { KafkajsCarrier } from './kafkajs-carrier.ts'
+import { KafkajsProducer } from './kafkajs/partition-producer.ts'
+import { KafkajsSink } from './kafkajs-sink.ts'
 import type { KafkaSettings, ProducerSettings } from './settings.ts'
 import { TopicLimits } from './topic-limits.ts'
 import { ensureTopic } from './topics.ts'
@@ -57,10 +57,10 @@ class Target implements KafkaTarget {
     const log = this.#options.log.child({ pipeline })
     const onRetry = () => meter.count('sink_retries_total', { pipeline })
     try {
-      const carrier = await KafkajsCarrier.open({ settings, producer, log, clock, onRetry }, signal)
+      const client = await KafkajsProducer.open({ settings, producer, log, clock, onRetry }, signal)
       const countPartitions = this.#countPartitions.bind(this)
       const limits = this.#limits
-      const sink = new KafkaSink({ pipeline, carrier, settings: producer, limits, countPartitions, clock, meter, log })
+      const sink = new KafkajsSink({ pipeline, producer: client, settings: producer, limits, countPartitions, meter })
       return this.#keep(sink)
     } catch (error) {
       signal.throwIfAborted()

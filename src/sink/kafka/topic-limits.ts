@@ -1,6 +1,3 @@
-import type { OutRecord } from '../../record.ts'
-import { partitionOverheadBytes, recordSizeBytes } from './batcher.ts'
-
 /** Kept free below a topic's max.message.bytes: what a broker adds when it converts or stamps a batch. */
 const headroomBytes = 1024
 const smallestBytes = 4096
@@ -29,16 +26,8 @@ export class TopicLimits {
     this.#limits.set(topic, Math.min(this.#batchBytes, maxMessageBytes) - headroomBytes)
   }
 
-  /** The broker refused a request of several records: batches of its topics become half as large as they were. */
-  refused(topics: ReadonlyMap<string, readonly OutRecord[]>): void {
-    for (const [topic, records] of topics) {
-      const byPartition = new Map<number, number>()
-      for (const record of records) {
-        const before = byPartition.get(record.partition) ?? partitionOverheadBytes
-        byPartition.set(record.partition, before + recordSizeBytes(record))
-      }
-      const largest = Math.max(...byPartition.values())
-      this.#refused.set(topic, Math.floor(Math.min(this.get(topic), largest) / 2))
-    }
+  /** The broker refused a batch of several records: those of its topic become half as large as it was. */
+  refusedBatch(topic: string, sizeBytes: number): void {
+    this.#refused.set(topic, Math.floor(Math.min(this.get(topic), sizeBytes) / 2))
   }
 }

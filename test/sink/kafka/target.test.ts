@@ -131,20 +131,6 @@ describe('a Kafka target', () => {
     await expect(config).rejects.toMatchObject({ code: 'SINK_REJECTED' })
   })
 
-  it('ends at an abort: what is queued is not sent, and nothing can overtake it', async () => {
-    await using target = targetFor(brokers, { lingerMs: 60_000 })
-    await using sink = await target.open('p', never)
-    const topic = freshTopic('abort')
-    await sink.partitions(topic, spec(1), never)
-    const stop = new AbortController()
-    const sent = sink.send(packRecords([record(topic, 0, 'cancelled')]), stop.signal)
-    const other = sink.send(packRecords([record(topic, 0, 'behind it')]), never)
-    stop.abort(new Error('stopping'))
-    await expect(sent).rejects.toThrow('stopping')
-    await expect(other).rejects.toThrow('stopping')
-    expect(await readTopic(brokers, topic)).toEqual([])
-  })
-
   it('passes its check on a broker, and names what is not reachable', async () => {
     await using target = targetFor(brokers)
     await target.check(never)

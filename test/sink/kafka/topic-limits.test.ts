@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest'
 import { TopicLimits } from '../../../src/sink/kafka/topic-limits.ts'
-import { record } from './fixture.ts'
 
 it('stays below the topic and the configured batch, whichever is smaller', () => {
   const limits = new TopicLimits(100_000)
@@ -11,14 +10,13 @@ it('stays below the topic and the configured batch, whichever is smaller', () =>
   expect(limits.get('t')).toBe(100_000 - 1024)
 })
 
-it('halves with each refusal, down to single records, for the topics of the refused request only', () => {
+it('halves with each refusal, down to single records, for the topic of the refused batch only', () => {
   const limits = new TopicLimits(1 << 20)
-  const refused = new Map([['t', [record('t', 0, 'x'.repeat(1_000)), record('t', 0, 'y'.repeat(1_000))]]])
   const untouched = limits.get('u')
-  limits.refused(refused)
+  limits.refusedBatch('t', 2_200)
   const first = limits.get('t')
   expect(first).toBeLessThan(1_200) // Half of what two records made: they no longer fit together.
-  limits.refused(refused)
+  limits.refusedBatch('t', 2_200)
   expect(limits.get('t')).toBeLessThan(first)
   expect(limits.get('u')).toBe(untouched)
 })
@@ -26,7 +24,7 @@ it('halves with each refusal, down to single records, for the topics of the refu
 it('keeps what refusals have taught when the topic is asked again: each new sink asks', () => {
   const limits = new TopicLimits(1 << 20)
   limits.learn('t', 1 << 20)
-  limits.refused(new Map([['t', [record('t', 0, 'x'.repeat(1_000)), record('t', 0, 'y'.repeat(1_000))]]]))
+  limits.refusedBatch('t', 2_200)
   const taught = limits.get('t')
   limits.learn('t', 1 << 20)
   expect(limits.get('t')).toBe(taught)

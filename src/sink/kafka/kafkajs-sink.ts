@@ -1,0 +1,228 @@
+import { Configuration, type Fault, PoisonEvent, Retryable } from '../../errors.ts'
+import type { Meter } from '../../meter.ts'
+import type { OutRecord, Records } from '../../record.ts'
+import { outRecord } from '../../record-headers.ts'
+import type { Capabilities, Sink, TopicSpec } from '../sink.ts'
+import { faultOf, verdictOf } from './classify.ts'
+import type { PartitionProducer } from './kafkajs/partition-producer.ts'
+import { type Batch, PartitionQueue, recordSizeBytes } from './kafkajs/partition-queue.ts'
+import { impossibleRecord } from './producer/refusals.ts'
+import type { ProducerSettings } from './settings.ts'
+import type { TopicLimits } from './topic-limits.ts'
+
+/** kafkajs copies a partition's records once for each further one: quadratic, and noticeable from here on. */
+const recordsPerSend = 2_000
+
+export interface KafkajsSinkParts {
+  readonly pipeline: string
+  /** Disposed with the sink. */
+  readonly producer: PartitionProducer
+  readonly settings: Pick<ProducerSettings, 'queueLimitBytes' | 'recordsPerProducer'>
+  readonly limits: Pick<TopicLimits, 'get' | 'refusedBatch'>
+  readonly countPartitions: (topic: string, spec: TopicSpec, signal: AbortSignal) => Promise<number>
+  readonly meter: Meter
+}
+
+/** One `send`, until its last record is acknowledged. */
+interface Call {
+  unacknowledged: number
+  readonly settled: PromiseWithResolvers<void>
+  readonly stopListening: () => void
+}
+
+type Queue = PartitionQueue<Call>
+
+/**
+ * The way to targets that are too old for record batches of our own. Each partition has a queue and at most one send
+ * outstanding: an idle partition gets its records at once, a busy one more of them with the next send. The first
+ * failure or abort ends the sink: what is queued behind must not be sent, or it would overtake what failed (G2).
+ */
+export class KafkajsSink implements Sink {
+  readonly capabilities: Capabilities = { headers: true, idempotence: true, transactions: false }
+  readonly #parts: KafkajsSinkParts
+  readonly #queues = new Map<string, Queue[]>()
+  readonly #counts = new Map<string, number>()
+  readonly #calls = new Set<Call>()
+  /** Resolves when the sink has ended and nothing of it is on the wire. */
+  readonly #quiet = Promise.withResolvers<void>()
+  #unacknowledgedBytes = 0
+  #outstanding = 0
+  /** Sequence numbers run out: no send begins until none is outstanding and the producer is a new one. */
+  #exchangeDue = false
+  #ended: { readonly reason: unknown } | undefined
+
+  constructor(parts: KafkajsSinkParts) {
+    this.#parts = parts
+  }
+
+  async partitions(topic: string, spec: TopicSpec, signal: AbortSignal): Promise<number> {
+    const known = this.#counts.get(topic)
+    if (known !== undefined) return known
+    const count = await this.#parts.countPartitions(topic, spec, signal)
+    this.#counts.set(topic, count)
+    return count
+  }
+
+  async send(records: Records, signal: AbortSignal): Promise<void> {
+    if (records.count === 0 && this.#ended === undefined) return
+    if (this.#ended === undefined) {
+      const refusal = this.#refusalOf(records)
+      if (signal.aborted) this.#end(signal.reason)
+      else if (refusal !== undefined) this.#fail(refusal)
+    }
+    if (this.#ended !== undefined) {
+      const { reason } = this.#ended
+      await this.#quiet.promise
+      throw reason
+    }
+    const onAbort = () => this.#end(signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
+    const stopListening = () => signal.removeEventListener('abort', onAbort)
+    const call: Call = { unacknowledged: records.count, settled: Promise.withResolvers<void>(), stopListening }
+    this.#calls.add(call)
+    for (const queue of this.#push(records, call)) this.#dispatch(queue)
+    await call.settled.promise
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#end(new Retryable('SINK_UNAVAILABLE', 'the sink was closed'))
+    await this.#parts.producer.close()
+    await this.#quiet.promise
+  }
+
+  /** Why `records` cannot be taken at all. */
+  #refusalOf(records: Records): Fault | undefined {
+    const { queueLimitBytes } = this.#parts.settings
+    if (this.#unacknowledgedBytes <= queueLimitBytes) return impossibleRecord(records)
+    return new Configuration('INTERNAL', `more than ${queueLimitBytes} bytes queued in the sink`)
+  }
+
+  /** Copies the records to their queues; returns those. */
+  #push(records: Records, call: Call): Set<Queue> {
+    const touched = new Set<Queue>()
+    for (let i = 0; i < records.count; i += 1) {
+      const record = outRecord(records, i)
+      const queue = this.#queue(record.topic, record.partition)
+      const sizeBytes = recordSizeBytes(record)
+      queue.push({ record, sizeBytes, caller: call })
+      this.#unacknowledgedBytes += sizeBytes
+      touched.add(queue)
+    }
+    return touched
+  }
+
+  #queue(topic: string, partition: number): Queue {
+    const queues = this.#queues.get(topic) ?? []
+    if (queues.length === 0) this.#queues.set(topic, queues)
+    let queue = queues[partition]
+    if (queue === undefined) {
+      queue = new PartitionQueue(topic, partition)
+      queues[partition] = queue
+    }
+    return queue
+  }
+
+  /** Begins the queue's next send, if it may. */
+  #dispatch(queue: Queue): void {
+    if (this.#ended !== undefined || this.#exchangeDue || queue.isSending || queue.isEmpty) return
+    const { limits, settings } = this.#parts
+    if (queue.sentRecords + recordsPerSend > settings.recordsPerProducer && queue.sentRecords > 0) {
+      this.#exchangeDue = true
+      if (this.#outstanding === 0) void this.#exchange()
+      return
+    }
+    void this.#send(queue, queue.take(limits.get(queue.topic), recordsPerSend))
+  }
+
+  async #send(queue: Queue, batch: Batch<Call>): Promise<void> {
+    const { topic, partition } = queue
+    const records = batch.queued.map(({ record }) => record)
+    queue.isSending = true
+    queue.sentRecords += records.length
+    this.#outstanding += 1
+    try {
+      await this.#parts.producer.send(topic, partition, records)
+      this.#acknowledge(batch)
+    } catch (error) {
+      this.#fail(this.#faultOf(error, records, batch.bytes))
+    }
+    this.#outstanding -= 1
+    queue.isSending = false
+    if (this.#ended !== undefined) this.#finishIfQuiet()
+    else if (!this.#exchangeDue) this.#dispatch(queue)
+    else if (this.#outstanding === 0) await this.#exchange()
+  }
+
+  /** Everything sent is acknowledged: a new producer id can neither repeat nor overtake. Never rejects. */
+  async #exchange(): Promise<void> {
+    this.#outstanding += 1
+    try {
+      await this.#parts.producer.exchange()
+    } catch (error) {
+      this.#fail(faultOf(error, 'exchange the producer'))
+    }
+    this.#outstanding -= 1
+    this.#exchangeDue = false
+    for (const queues of this.#queues.values()) {
+      for (const queue of queues) if (queue !== undefined) queue.sentRecords = 0
+    }
+    for (const queues of this.#queues.values()) {
+      for (const queue of queues) if (queue !== undefined) this.#dispatch(queue)
+    }
+    this.#finishIfQuiet()
+  }
+
+  #acknowledge({ queued }: Batch<Call>): void {
+    for (const { caller, sizeBytes } of queued) {
+      this.#unacknowledgedBytes -= sizeBytes
+      caller.unacknowledged -= 1
+      if (caller.unacknowledged > 0) continue
+      this.#calls.delete(caller)
+      caller.stopListening()
+      caller.settled.resolve()
+    }
+  }
+
+  #fail(fault: Fault): void {
+    if (this.#ended !== undefined) return
+    this.#parts.meter.count('sink_errors_total', { pipeline: this.#parts.pipeline, code: fault.code })
+    this.#end(fault)
+  }
+
+  #end(reason: unknown): void {
+    if (this.#ended !== undefined) return
+    this.#ended = { reason }
+    this.#finishIfQuiet()
+  }
+
+  /** Only with nothing on the wire any more may a caller hear that it failed, and start a replay. */
+  #finishIfQuiet(): void {
+    if (this.#ended === undefined || this.#outstanding > 0) return
+    for (const call of this.#calls) {
+      call.stopListening()
+      call.settled.reject(this.#ended.reason)
+    }
+    this.#calls.clear()
+    this.#queues.clear()
+    this.#quiet.resolve()
+  }
+
+  /** Where a batch of several records was too large, the replay comes in smaller ones, down to the one to blame. */
+  #faultOf(error: unknown, records: readonly OutRecord[], bytes: number): Fault {
+    const [first] = records
+    const fault = faultOf(error, `send ${records.length} records to ${first?.topic}, partition ${first?.partition}`)
+    if (first === undefined || verdictOf(error) !== 'too-large') return fault
+    if (records.length === 1) return poison(first, error)
+    this.#parts.limits.refusedBatch(first.topic, bytes)
+    const message = `${first.topic}: a batch was too large and is sent in smaller ones`
+    return new Retryable('SINK_UNAVAILABLE', message, { cause: error })
+  }
+}
+
+/** Names topic and size, never the contents (G9). */
+function poison(record: OutRecord, cause: unknown): PoisonEvent {
+  const { topic, partition } = record
+  const size = recordSizeBytes(record)
+  const message = `topic ${topic}, partition ${partition}: a record of ${size} bytes is larger than the topic takes`
+  return new PoisonEvent('SINK_RECORD_TOO_LARGE', message, { cause })
+}
