@@ -61,16 +61,12 @@ export class BrokerPipe {
   #connecting = false
   #failedAttempts = 0
   #pumpQueued = false
+  /** No request is sent before, because the broker asked for it; milliseconds since the Unix epoch. */
   #throttledUntilMs = 0
 
   constructor(parts: PipeParts) {
     this.#parts = parts
     this.#alarm = new Alarm(parts.clock, () => this.#pump())
-  }
-
-  /** No request is sent before, because the broker asked for it; milliseconds since the Unix epoch. */
-  get throttledUntilMs(): number {
-    return this.#throttledUntilMs
   }
 
   /** The lane may have something to send. */

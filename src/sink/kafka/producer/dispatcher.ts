@@ -55,11 +55,6 @@ export class Dispatcher implements Disposable {
     })
   }
 
-  /** Until when some broker is to be left alone at its own request, milliseconds since the Unix epoch; 0: none ever. */
-  get throttledUntilMs(): number {
-    return Math.max(0, ...this.#pipes.values().map(pipe => pipe.throttledUntilMs))
-  }
-
   /** The lane may have something to send. */
   offer(lane: Lane): void {
     if (lane.waits || lane.queue.next() === undefined) return

@@ -35,8 +35,8 @@ export interface ProducerParts {
   readonly settings: IdempotentProducerSettings
   readonly clock: Clock
   readonly meter: Meter
-  /** Sequence number of each partition's first record: 0, but for tests of what happens after 2^31 - 1. */
-  readonly firstSequence?: number
+  /** For tests: a queue whose sequence numbers are about to wrap, or that is broken. */
+  readonly createQueue?: () => PartitionQueue
 }
 
 /**
@@ -53,6 +53,7 @@ export class Producer implements LaneOwner, AsyncDisposable {
   readonly #quiet = Promise.withResolvers<void>()
   #queuedBytes = 0
   #inFlight = 0
+  #throttledUntilMs = 0
   #ended: { readonly reason: unknown } | undefined
 
   constructor(parts: ProducerParts) {
@@ -63,6 +64,11 @@ export class Producer implements LaneOwner, AsyncDisposable {
   /** Finished bytes, without compression, of what is not acknowledged. */
   get queuedBytes(): number {
     return this.#queuedBytes
+  }
+
+  /** Until when a broker asked to be left alone, by quota; milliseconds since the Unix epoch, 0: never. */
+  get throttledUntilMs(): number {
+    return this.#throttledUntilMs
   }
 
   /**
@@ -144,7 +150,8 @@ export class Producer implements LaneOwner, AsyncDisposable {
   }
 
   throttled(throttleMs: number): void {
-    const { meter, pipeline } = this.#parts
+    const { clock, meter, pipeline } = this.#parts
+    this.#throttledUntilMs = Math.max(this.#throttledUntilMs, clock.nowMs() + throttleMs)
     meter.count('sink_throttled_seconds_total', { pipeline }, throttleMs / 1000)
   }
 
@@ -193,7 +200,7 @@ export class Producer implements LaneOwner, AsyncDisposable {
     }
     let lane = lanes[partition]
     if (lane === undefined) {
-      lane = new Lane(this, topic, partition, new PartitionQueue(this.#parts.firstSequence ?? 0))
+      lane = new Lane(this, topic, partition, this.#parts.createQueue?.() ?? new PartitionQueue(0))
       lanes[partition] = lane
     }
     return lane

@@ -1,0 +1,36 @@
+/** What the model cluster needs to know of a record batch without compression. */
+export interface ReadBatch {
+  readonly producerId: bigint
+  readonly baseSequence: number
+  readonly count: number
+  /** Of the records, as text. */
+  readonly values: readonly string[]
+}
+
+/** Reads a record batch v2. Source: https://kafka.apache.org/documentation/#recordbatch */
+export function readBatch(bytes: Buffer): ReadBatch {
+  const count = bytes.readInt32BE(57)
+  const values: string[] = []
+  let at = 61
+  const varint = (): number => {
+    let value = 0
+    for (let shift = 0; ; shift += 7) {
+      const byte = bytes[at++] ?? 0
+      value |= (byte & 127) << shift
+      if (byte < 128) return (value >>> 1) ^ -(value & 1)
+    }
+  }
+  for (let i = 0; i < count; i += 1) {
+    const length = varint()
+    const end = at + length
+    at += 1 // Attributes.
+    varint() // Timestamp delta: small in these tests.
+    varint() // Offset delta.
+    const keyLength = varint()
+    at += keyLength
+    const valueLength = varint()
+    values.push(bytes.toString('latin1', at, at + valueLength))
+    at = end
+  }
+  return { producerId: bytes.readBigInt64BE(43), baseSequence: bytes.readInt32BE(53), count, values }
+}
