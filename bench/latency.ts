@@ -14,6 +14,7 @@ const perSecond = 1_000
 const probeLimit = 40
 const probeWaitMs = 2_000
 const settleMs = 3_000
+const warmUpS = 5
 
 type Context = Pick<Bench, 'client' | 'topics' | 'signal' | 'progress'>
 
@@ -61,12 +62,13 @@ async function latency(bench: Bench, connector: Connector, round: number): Promi
   await new Promise(resolve => setTimeout(resolve, settleMs))
 
   const topic = connector.topicOf(collection)
-  const count = perSecond * options.seconds
-  const consumerJob: ConsumerJob = { brokers: servers.brokers, topic, count, limitS: options.seconds + 60 }
+  const seconds = warmUpS + options.seconds
+  const count = perSecond * seconds
+  const consumerJob: ConsumerJob = { brokers: servers.brokers, topic, count, limitS: seconds + 60, warmUpS }
   const consumer = stack.use(new Child<Latencies>('latency-consumer.ts', consumerJob))
   await consumer.ready
   const { mongoUri: uri } = servers
-  const writerJob: WriterJob = { uri, collection, documents: 'insert', perSecond, seconds: options.seconds }
+  const writerJob: WriterJob = { uri, collection, documents: 'insert', perSecond, seconds }
   const writer = stack.use(new Child<Writes>('writer.ts', writerJob))
   await writer.ready
   const sampler = new Sampler({ ...pidsOf(bench, running.pid), helpers: [writer.pid, consumer.pid] })

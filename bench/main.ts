@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: both peers and this checkout on the same backlog, in turn, several rounds; ratios, CPU, memory and
- * latency. See bench/README.md.
+ * latency. How: bench/README.md.
  */
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -86,7 +86,7 @@ export class Topics implements AsyncDisposable {
 
 /** The first record and the last are to be seen when they come, the others disturb as little as possible. */
 function pollMs(progress: number): number {
-  return progress > 0 && progress < 0.5 ? 200 : 25
+  return progress > 0 && progress < 0.9 ? 200 : 25
 }
 
 /** A topic that has just been deleted, or created, is not so everywhere yet. */
