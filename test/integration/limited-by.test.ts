@@ -1,0 +1,104 @@
+import { Admin } from '@platformatic/kafka'
+import { type Collection, MongoClient } from 'mongodb'
+import { expect, inject, test } from 'vitest'
+import type { Stage } from '../../src/busy.ts'
+import type { PipelineStatus } from '../../src/status.ts'
+import { Daemon, eventually } from './daemon.ts'
+
+/** How many bytes a second the broker takes from a client; undefined: as many as it can. */
+async function setQuota(clientId: string, bytesPerSecond: number | undefined): Promise<void> {
+  const admin = new Admin({ clientId: 'test-quota', bootstrapBrokers: [...inject('kafkaBrokers')] })
+  try {
+    const key = 'producer_byte_rate' as const
+    const op =
+      bytesPerSecond === undefined
+        ? { key, remove: true as const }
+        : { key, value: bytesPerSecond, remove: false as const }
+    await admin.alterClientQuotas({
+      entries: [{ entities: [{ entityType: 'client-id', entityName: clientId }], ops: [op] }],
+    })
+  } finally {
+    await admin.close()
+  }
+}
+
+/** The shares of the pipeline as Prometheus reads them. */
+async function shares(daemon: Daemon): Promise<Record<string, number>> {
+  const text = await (await fetch(`${await daemon.adminUrl()}/metrics`)).text()
+  const lines = text.matchAll(/^mongo2kafka_stage_busy_ratio\{pipeline="all",stage="(\w+)"\} (\S+)$/gm)
+  return Object.fromEntries([...lines].map(([, stage, ratio]) => [stage, Number(ratio)]))
+}
+
+/** A daemon that has begun to read `name`'s collections. */
+async function startDaemon(name: string, clientId: string, source: string): Promise<Daemon> {
+  return Daemon.start(`
+name: ${name}
+mongodb: { uri: "${inject('mongodbUri')}" }
+sink: { brokers: ${JSON.stringify(inject('kafkaBrokers'))}, clientId: ${clientId}, producer: { compression: none } }
+admin: { port: 0 }
+limits: { inFlightBytes: 256KiB }
+pipelines:
+  - name: all
+    source: { collections: [${name}.*], ${source} }
+    partitions: 2
+`)
+}
+
+async function insert(collection: Collection, documents: number): Promise<void> {
+  const text = 'x'.repeat(1_000)
+  for (let left = documents; left > 0; left -= 1_000) {
+    await collection.insertMany(Array.from({ length: Math.min(left, 1_000) }, () => ({ text })))
+  }
+}
+
+/** The status once `stage`, or nothing, limits the pipeline for more than `ratio` of the time. */
+function limitedBy(daemon: Daemon, stage: Stage | undefined, ratio: number): Promise<PipelineStatus> {
+  const found = async () => {
+    const status = (await daemon.statuses())[0]
+    const limit = status?.limitedBy
+    return limit?.stage === stage && (limit?.ratio ?? 1) > ratio ? status : undefined
+  }
+  return eventually(found, `${stage ?? 'nothing'} as the limit`, 120_000)
+}
+
+async function delivered(daemon: Daemon, records: number): Promise<void> {
+  const all = async () => ((await daemon.statuses())[0]?.records === records ? true : undefined)
+  await eventually(all, `${records} records`, 120_000)
+}
+
+test('a quota of the broker: the sink limits the throughput, and no longer once the quota is lifted', async () => {
+  const name = `th${crypto.randomUUID().slice(0, 8)}`
+  const clientId = `quota-${name}`
+  await using client = new MongoClient(inject('mongodbUri'))
+  const collection = client.db(name).collection('orders')
+  await collection.insertOne({})
+  await setQuota(clientId, 100_000)
+  await using daemon = await startDaemon(name, clientId, 'fullDocument: default')
+  await daemon.reaches('all', 'idle')
+  await insert(collection, 10_000) // A backlog of a hundred seconds at this rate.
+  const limited = await limitedBy(daemon, 'sink', 0.9)
+  expect(limited.busy.source + limited.busy.encode).toBeLessThan(0.1)
+  const { source, encode, sink } = await shares(daemon)
+  expect(sink).toBeGreaterThan(5 * (source! + encode!))
+  expect(await (await fetch(await daemon.adminUrl())).text()).toMatch(/the sink, \d+ % of the time/)
+  await setQuota(clientId, undefined)
+  await delivered(daemon, 10_000)
+  await limitedBy(daemon, undefined, 0)
+}, 300_000)
+
+test('a filter that costs MongoDB much: the source limits the throughput, until all is read', async () => {
+  const name = `fi${crypto.randomUUID().slice(0, 8)}`
+  await using client = new MongoClient(inject('mongodbUri'))
+  const collection = client.db(name).collection('orders')
+  await collection.insertOne({})
+  // True for every event, after thousands of multiplications.
+  const product = '{ $sum: { $map: { input: { $range: [0, 3000] }, in: { $multiply: ["$$this", 3] } } } }'
+  await using daemon = await startDaemon(name, name, `filter: { $expr: { $gt: [${product}, 0] } }`)
+  await daemon.reaches('all', 'idle')
+  await insert(collection, 20_000)
+  const { busy } = await limitedBy(daemon, 'source', 0.6)
+  expect(busy.source).toBeGreaterThan(busy.encode + busy.sink)
+  expect(await (await fetch(await daemon.adminUrl())).text()).toMatch(/the source \(MongoDB\), \d+ % of the time/)
+  await delivered(daemon, 20_000)
+  await limitedBy(daemon, undefined, 0)
+}, 300_000)
