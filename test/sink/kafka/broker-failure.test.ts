@@ -54,7 +54,7 @@ async function load(sink: Sink, topic: string, from: number, stop: AbortSignal) 
 
 // Once more where it fails: real servers are killed on a machine that may be busy with other things.
 describe('a Kafka sink whose broker fails', { retry: 1 }, () => {
-  it('loses nothing and repeats a suffix at most while it outlives a broker that is killed and restarted under load', async () => {
+  it('loses nothing and repeats nothing while it outlives a broker that is killed and restarted under load', async () => {
     await using target = targetFor(broker.brokers, { deliveryTimeoutMs: 120_000 })
     await using sink = await target.open('p', never)
     const topic = freshTopic('killed')
@@ -72,14 +72,8 @@ describe('a Kafka sink whose broker fails', { retry: 1 }, () => {
     expect(errors).toEqual([])
     expect(acknowledged).toBe(sent)
     for (const [partition, numbers] of (await numbersByPartition(topic)).entries()) {
-      const firstSeen = numbers.filter((n, at) => numbers.indexOf(n) === at)
       const expected = Array.from({ length: (sent * callRecords) / partitions }, (_, i) => i * partitions + partition)
-      expect(firstSeen).toEqual(expected)
-      // kafkajs may repeat the batch that was under way; from there on it goes on without gap (G3).
-      const jumps = numbers.filter((n, at) => at > 0 && n > (numbers[at - 1] ?? 0) + partitions)
-      expect(jumps).toEqual([])
-      const backs = numbers.filter((n, at) => at > 0 && n <= (numbers[at - 1] ?? -1))
-      expect(backs.length).toBeLessThanOrEqual(2) // One for each kill.
+      expect(numbers).toEqual(expected)
     }
   })
 
