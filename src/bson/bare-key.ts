@@ -15,7 +15,8 @@ import {
   SUBTYPE_UUID,
   SYMBOL,
 } from './types.ts'
-import { int32At, valueEnd } from './walk.ts'
+import { viewOf } from './view.ts'
+import { valueEnd } from './walk.ts'
 import type { ByteWriter } from './writer.ts'
 
 /** What a bare key was made of. Texts of one class are different for different values; those of two may be the same. */
@@ -36,6 +37,7 @@ export function writeBareKey(
   limit: number,
 ): BareKeyClass | undefined {
   const end = valueEnd(type, bytes, start, limit)
+  const source = viewOf(bytes)
   out.ensure(0)
   switch (type) {
     case STRING:
@@ -46,31 +48,31 @@ export function writeBareKey(
     case INT64:
     case DOUBLE:
     case DECIMAL128:
-      out.text(readExactNumber(type, bytes, start).text)
+      out.text(readExactNumber(type, source, start).text)
       return type === DECIMAL128 ? 'Decimal128' : 'number'
     case OBJECT_ID:
-      writeHex(out, bytes, start, end)
+      writeHex(out, source, start, end)
       return 'ObjectId'
     case DATE:
-      writeIsoDate(out, bytes, start, 'always')
+      writeIsoDate(out, source, start, 'always')
       return 'date'
     case BOOLEAN:
       out.text(bytes[start] === 0 ? 'false' : 'true')
       return 'boolean'
     case BINARY:
-      return writeBinary(out, bytes, start, end)
+      return writeBinary(out, source, start, end)
     default:
       return undefined
   }
 }
 
-function writeBinary(out: ByteWriter, bytes: Buffer, start: number, end: number): BareKeyClass {
-  if (bytes[start + 4] === SUBTYPE_UUID && int32At(bytes, start) === 16) {
-    writeUuid({ out }, bytes, start + 5)
+function writeBinary(out: ByteWriter, source: DataView, start: number, end: number): BareKeyClass {
+  if (source.getUint8(start + 4) === SUBTYPE_UUID && source.getInt32(start, true) === 16) {
+    writeUuid({ out }, source, start + 5)
     return 'UUID'
   }
-  writeHex(out, bytes, start + 4, start + 5)
+  writeHex(out, source, start + 4, start + 5)
   out.text(':')
-  out.base64(bytes, start + 5, end)
+  out.base64(source, start + 5, end)
   return 'binary'
 }

@@ -1,3 +1,6 @@
+import { MOST_FIXED_PLACES, writeFixedPoint } from './digits.ts'
+import type { ByteWriter } from './writer.ts'
+
 /** A finite Decimal128: (-1)^negative · coefficient · 10^exponent. */
 export interface FiniteDecimal {
   readonly negative: boolean
@@ -7,13 +10,14 @@ export interface FiniteDecimal {
 
 const MAX_COEFFICIENT = 10n ** 34n - 1n
 const EXPONENT_BIAS = 6176
+const MINUS = 0x2d
 
 /**
  * The Decimal128 (IEEE 754-2008, binary integer encoding) at `at`, or the name of one that is not finite. Encodings
  * whose coefficient has more than 34 digits mean zero, as the standard says.
  */
-export function readDecimal(source: Buffer, at: number): FiniteDecimal | 'NaN' | 'Infinity' | '-Infinity' {
-  const high = source.readBigUInt64LE(at + 8)
+export function readDecimal(source: DataView, at: number): FiniteDecimal | 'NaN' | 'Infinity' | '-Infinity' {
+  const high = source.getBigUint64(at + 8, true)
   const negative = high >> 63n === 1n
   const combination = Number((high >> 58n) & 0x1fn)
   if (combination === 0x1f) return 'NaN'
@@ -22,7 +26,7 @@ export function readDecimal(source: Buffer, at: number): FiniteDecimal | 'NaN' |
   if (combination >> 3 === 3) {
     return { negative, coefficient: 0n, exponent: Number((high >> 47n) & 0x3fffn) - EXPONENT_BIAS }
   }
-  const coefficient = ((high & 0x1_ffff_ffff_ffffn) << 64n) | source.readBigUInt64LE(at)
+  const coefficient = ((high & 0x1_ffff_ffff_ffffn) << 64n) | source.getBigUint64(at, true)
   return {
     negative,
     coefficient: coefficient > MAX_COEFFICIENT ? 0n : coefficient,
@@ -30,8 +34,28 @@ export function readDecimal(source: Buffer, at: number): FiniteDecimal | 'NaN' |
   }
 }
 
+/** Writes the text of the Decimal128 at `at` into room that is ensured. */
+export function writeDecimal(out: ByteWriter, source: DataView, at: number): void {
+  if (!writeShortDecimal(out, source, at)) out.text(decimalText(source, at))
+}
+
+/**
+ * Writes a decimal of one to six places whose coefficient is a safe integer, an amount of money mostly, and tells
+ * whether it is one. Without BigInt and strings that costs a tenth.
+ */
+function writeShortDecimal(out: ByteWriter, source: DataView, at: number): boolean {
+  const high = source.getInt32(at + 4, true)
+  const top = source.getInt32(at + 12, true)
+  const places = EXPONENT_BIAS - ((top >>> 17) & 0x3fff)
+  const isShort = (top & 0x1_ffff) === 0 && source.getInt32(at + 8, true) === 0 && high >= 0 && high < 0x20_0000
+  if (!isShort || places < 1 || places > MOST_FIXED_PLACES) return false
+  if (top < 0) out.byte(MINUS)
+  writeFixedPoint(out, high * 0x1_0000_0000 + source.getUint32(at, true), places)
+  return true
+}
+
 /** The text of the Decimal128 at `at`, as the BSON Decimal128 specification writes it. At most 43 characters. */
-export function decimalText(source: Buffer, at: number): string {
+function decimalText(source: DataView, at: number): string {
   const decimal = readDecimal(source, at)
   return typeof decimal === 'string' ? decimal : finiteDecimalText(decimal)
 }

@@ -1,10 +1,10 @@
-import { int32At } from './walk.ts'
 import type { ByteWriter } from './writer.ts'
 
 const MINUS = 0x2d
+const POINT = 0x2e
 const DIGIT_0 = 0x30
-/** The two digits of 0 to 99, one after the other. */
-const PAIRS = Uint8Array.from({ length: 200 }, (_, i) => DIGIT_0 + (i % 2 === 0 ? Math.floor(i / 20) : (i >> 1) % 10))
+/** The two digits of 0 to 99, the first one in the lower half. */
+const PAIRS = Uint16Array.from({ length: 100 }, (_, i) => DIGIT_0 + Math.floor(i / 10) + ((DIGIT_0 + (i % 10)) << 8))
 
 /** The high half of int64s that a double holds exactly. */
 const SAFE_HIGH = 0x200000
@@ -16,51 +16,50 @@ export function writeInteger(out: ByteWriter, value: number): void {
     out.byte(MINUS)
     rest = -rest
   }
-  if (rest < 10) {
-    out.byte(DIGIT_0 + rest)
+  if (rest <= 0x7fffffff) {
+    writeDigits(out, rest | 0, digitCount(rest | 0))
     return
   }
-  const { bytes } = out
-  const end = out.length + digitCount(rest)
-  out.length = end
-  let at = end
-  // Divisions of doubles until int32 arithmetic will do.
-  while (rest > 0x7fffffff) {
-    const quotient = Math.floor(rest / 100)
-    const pair = (rest - quotient * 100) * 2
-    bytes[--at] = PAIRS[pair + 1]!
-    bytes[--at] = PAIRS[pair]!
+  // One division of doubles leaves two numbers for int32 arithmetic.
+  const high = Math.floor(rest / 1e8)
+  writeDigits(out, high, digitCount(high))
+  writeDigits(out, rest - high * 1e8, 8)
+}
+
+/** Writes the last `count` digits of an int32 that is not negative, with zeros in front where it has fewer. */
+export function writeDigits(out: ByteWriter, value: number, count: number): void {
+  const { view } = out
+  const start = out.length
+  let rest = value | 0
+  let at = start + count
+  out.length = at
+  for (at -= 2; at >= start; at -= 2) {
+    const quotient = (rest / 100) | 0
+    view.setUint16(at, PAIRS[rest - quotient * 100]!, true)
     rest = quotient
   }
-  let small = rest | 0
-  while (small >= 100) {
-    const quotient = (small / 100) | 0
-    const pair = (small - quotient * 100) << 1
-    bytes[--at] = PAIRS[pair + 1]!
-    bytes[--at] = PAIRS[pair]!
-    small = quotient
-  }
-  if (small >= 10) bytes[--at] = PAIRS[small * 2 + 1]!
-  bytes[--at] = small >= 10 ? PAIRS[small * 2]! : DIGIT_0 + small
+  if (at === start - 1) view.setUint8(start, DIGIT_0 + rest)
 }
 
 function digitCount(value: number): number {
-  let count = 1
-  for (let bound = 10; value >= bound; bound *= 10) count++
-  return count
+  if (value < 100) return value < 10 ? 1 : 2
+  if (value < 10_000) return value < 1000 ? 3 : 4
+  if (value < 1_000_000) return value < 100_000 ? 5 : 6
+  if (value < 100_000_000) return value < 10_000_000 ? 7 : 8
+  return value < 1_000_000_000 ? 9 : 10
 }
 
 /** Writes 0 to 99 as two digits into room that is ensured. */
 export function writePair(out: ByteWriter, value: number): void {
-  out.byte(PAIRS[value * 2]!)
-  out.byte(PAIRS[value * 2 + 1]!)
+  out.view.setUint16(out.length, PAIRS[value]!, true)
+  out.length += 2
 }
 
 /** Writes the int64 at `at`, exact whatever its size. */
-export function writeInt64(out: ByteWriter, source: Buffer, at: number): void {
-  const high = int32At(source, at + 4)
-  if (high >= -SAFE_HIGH && high < SAFE_HIGH) writeInteger(out, high * 0x1_0000_0000 + (int32At(source, at) >>> 0))
-  else out.text(source.readBigInt64LE(at).toString())
+export function writeInt64(out: ByteWriter, source: DataView, at: number): void {
+  const high = source.getInt32(at + 4, true)
+  if (high >= -SAFE_HIGH && high < SAFE_HIGH) writeInteger(out, high * 0x1_0000_0000 + source.getUint32(at, true))
+  else out.text(source.getBigInt64(at, true).toString())
 }
 
 /**
@@ -78,10 +77,43 @@ export function writeDouble(out: ByteWriter, value: number): void {
  * to take it), the rest with the fewest digits; `-0.0` keeps its sign.
  */
 export function writeBareDouble(out: ByteWriter, value: number): void {
-  if (Object.is(value, -0)) out.text('-0.0')
-  else if (Number.isSafeInteger(value)) writeInteger(out, value)
-  else if (Number.isInteger(value) && Math.abs(value) < 1e21) out.text(BigInt(value).toString())
-  else out.text(String(value)) // From 1e21 on, JavaScript writes an exponent.
+  if (Number.isSafeInteger(value)) {
+    if (value === 0 && Object.is(value, -0)) out.text('-0.0')
+    else writeInteger(out, value)
+  } else if (Number.isInteger(value) && Math.abs(value) < 1e21) out.text(BigInt(value).toString())
+  else if (!writeShortDecimal(out, value)) out.text(String(value)) // From 1e21 on, JavaScript writes an exponent.
+}
+
+const MOST_PLACES = 4
+const SCALE = 10 ** MOST_PLACES
+/** A double tells any two decimals of up to 15 digits apart. */
+const MOST_DIGITS = 1e15
+
+/**
+ * Writes a double that is a decimal of at most four places (a price, a weight), and tells whether it is one: where the
+ * decimal has no more than 15 digits, no other decimal as short gives the same double, so it is what String would
+ * say. That costs a tenth of String.
+ */
+function writeShortDecimal(out: ByteWriter, value: number): boolean {
+  let digits = Math.round(Math.abs(value) * SCALE)
+  if (digits / SCALE !== Math.abs(value) || digits >= MOST_DIGITS) return false
+  let places = MOST_PLACES
+  for (; digits % 10 === 0; digits /= 10) places--
+  if (value < 0) out.byte(MINUS)
+  writeFixedPoint(out, digits, places)
+  return true
+}
+
+const POWERS = [1, 10, 100, 1e3, 1e4, 1e5, 1e6]
+export const MOST_FIXED_PLACES = POWERS.length - 1
+
+/** Writes `digits`, a safe integer that is not negative, with a point before the last `places` of them, 1 to 6. */
+export function writeFixedPoint(out: ByteWriter, digits: number, places: number): void {
+  const power = POWERS[places]!
+  const integer = Math.floor(digits / power)
+  writeInteger(out, integer)
+  out.byte(POINT)
+  writeDigits(out, digits - integer * power, places)
 }
 
 /** Name of a double that is not finite. */

@@ -23,11 +23,11 @@ export interface ExactNumber {
 }
 
 /** The number of BSON type int32, int64, double or Decimal128 at `at`. */
-export function readExactNumber(type: number, source: Buffer, at: number): ExactNumber {
-  if (type === INT32) return { kind: 'integer', text: source.readInt32LE(at).toString() }
-  if (type === DOUBLE) return ofDouble(source.readDoubleLE(at))
+export function readExactNumber(type: number, source: DataView, at: number): ExactNumber {
+  if (type === INT32) return { kind: 'integer', text: source.getInt32(at, true).toString() }
+  if (type === DOUBLE) return ofDouble(source.getFloat64(at, true))
   if (type === DECIMAL128) return ofDecimal(readDecimal(source, at))
-  return { kind: 'integer', text: source.readBigInt64LE(at).toString() }
+  return { kind: 'integer', text: source.getBigInt64(at, true).toString() }
 }
 
 function ofDouble(value: number): ExactNumber {

@@ -1,6 +1,5 @@
 import { writeInteger, writePair } from './digits.ts'
-import { int32At } from './walk.ts'
-import type { ByteWriter } from './writer.ts'
+import { ByteWriter } from './writer.ts'
 
 const DAY_MS = 86_400_000
 /** 9999-12-31T23:59:59.999Z, in milliseconds since the Unix epoch. */
@@ -10,33 +9,48 @@ const DASH = 0x2d
 const PLUS = 0x2b
 
 /** Whether the BSON date at `at` is one that relaxed Extended JSON writes as text: years 1970 to 9999. */
-export function isRelaxedDate(source: Buffer, at: number): boolean {
-  const high = int32At(source, at + 4)
-  return high >= 0 && high * 0x1_0000_0000 + (int32At(source, at) >>> 0) <= LAST_OF_9999_MS
+export function isRelaxedDate(source: DataView, at: number): boolean {
+  const high = source.getInt32(at + 4, true)
+  return high >= 0 && high * 0x1_0000_0000 + source.getUint32(at, true) <= LAST_OF_9999_MS
 }
 
 /**
  * Writes the BSON date at `at` (int64 milliseconds since the Unix epoch) as ISO 8601 in UTC. Years outside 0 to 9999
  * get a sign and at least six digits. `millis: 'always'` writes three decimals, `'non-zero'` leaves out `.000`.
  */
-export function writeIsoDate(out: ByteWriter, source: Buffer, at: number, millis: 'always' | 'non-zero'): void {
-  const high = int32At(source, at + 4)
+export function writeIsoDate(out: ByteWriter, source: DataView, at: number, millis: 'always' | 'non-zero'): void {
+  const high = source.getInt32(at + 4, true)
   let days: number
   let ms: number
   if (high >= -0x200000 && high < 0x200000) {
-    const value = high * 0x1_0000_0000 + (int32At(source, at) >>> 0)
+    const value = high * 0x1_0000_0000 + source.getUint32(at, true)
     days = Math.floor(value / DAY_MS)
     ms = value - days * DAY_MS
   } else {
-    const value = source.readBigInt64LE(at)
+    const value = source.getBigInt64(at, true)
     ms = Number(((value % BigInt(DAY_MS)) + BigInt(DAY_MS)) % BigInt(DAY_MS))
     days = Number((value - BigInt(ms)) / BigInt(DAY_MS))
   }
   out.ensure(40)
-  writeDay(out, days)
-  out.byte(0x54) // T
+  writeDayOrCopy(out, days)
   writeTime(out, ms, millis)
   out.byte(0x5a) // Z
+}
+
+/** The day written last, `2026-11-21T`: the dates of a batch are mostly of one day. */
+const lastDay = new ByteWriter(32)
+let lastDays = Number.NaN
+
+function writeDayOrCopy(out: ByteWriter, days: number): void {
+  if (days !== lastDays) {
+    lastDay.reset()
+    writeDay(lastDay, days)
+    lastDay.byte(0x54) // T
+    lastDays = days
+  }
+  const { view, length } = lastDay
+  for (let i = 0; i < length; i += 4) out.view.setInt32(out.length + i, view.getInt32(i, true), true)
+  out.length += length
 }
 
 /** Days since the Unix epoch to year, month and day in the proleptic Gregorian calendar (Hinnant's civil_from_days). */

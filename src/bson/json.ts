@@ -1,5 +1,5 @@
 import { writeInteger } from './digits.ts'
-import { writeHex, writeText } from './text.ts'
+import { copyPlain, writeHex, writeText } from './text.ts'
 import {
   ARRAY,
   BINARY,
@@ -24,24 +24,28 @@ import {
   TIMESTAMP,
   UNDEFINED,
 } from './types.ts'
-import { cStringEnd, documentEnd, int32At, MAX_DEPTH, malformed, valueEnd } from './walk.ts'
-import { ascii, ByteWriter } from './writer.ts'
+import { viewOf } from './view.ts'
+import { cStringEnd, documentEnd, fixedEnd, MAX_DEPTH, malformed, stringEnd, valueEnd } from './walk.ts'
+import { ByteWriter, fixedText } from './writer.ts'
 
 export const QUOTE = 0x22
 export const COMMA = 0x2c
 export const COLON = 0x3a
 export const OPEN_BRACE = 0x7b
 export const CLOSE_BRACE = 0x7d
+const DOLLAR = 0x24
 const OPEN_BRACKET = 0x5b
 const CLOSE_BRACKET = 0x5d
 
-const TRUE = ascii('true')
-const FALSE = ascii('false')
-const NULL_TEXT = ascii('null')
-const MIN_KEY_TEXT = ascii('{"$minKey":1}')
-const MAX_KEY_TEXT = ascii('{"$maxKey":1}')
-const CODE_OPEN = ascii('{"$code":')
-const SCOPE = ascii(',"$scope":')
+const NOTHING = Buffer.alloc(0)
+
+const TRUE = fixedText('true')
+const FALSE = fixedText('false')
+const NULL_TEXT = fixedText('null')
+const MIN_KEY_TEXT = fixedText('{"$minKey":1}')
+const MAX_KEY_TEXT = fixedText('{"$maxKey":1}')
+const CODE_OPEN = fixedText('{"$code":')
+const SCOPE = fixedText(',"$scope":')
 
 /**
  * Writes BSON as JSON, bytes to bytes: no object is made of a document and hardly a string of a value. This class
@@ -56,194 +60,234 @@ export abstract class JsonTranscoder {
   /** Strings and names with malformed UTF-8, written with U+FFFD, since the counter was last set to 0. */
   malformedStrings = 0
 
+  /** What is being read, from the beginning of a call to its end. */
+  private bytes: Buffer = NOTHING
+  private source: DataView = viewOf(NOTHING)
+
   /** Writes the document at `bytes[start, limit)`, or a part of that. */
   document(bytes: Buffer, start: number, limit: number): void {
-    this.container(bytes, start, limit, OPEN_BRACE, CLOSE_BRACE, 0)
+    this.read(bytes)
+    this.container(start, limit, OPEN_BRACE, CLOSE_BRACE, 0)
   }
 
-  /** Writes the value of `type` at `bytes[start, limit)`, or a part of that. */
-  value(type: number, bytes: Buffer, start: number, limit: number): void {
+  /** Writes the value of `type` at `bytes[start, limit)`, or a part of that. Returns the offset behind it. */
+  value(type: number, bytes: Buffer, start: number, limit: number): number {
+    this.read(bytes)
     this.out.ensure(0)
-    this.element(type, bytes, start, valueEnd(type, bytes, start, limit), 0)
+    return this.element(type, start, limit, 0)
   }
 
-  protected abstract double(source: Buffer, at: number): void
+  private read(bytes: Buffer): void {
+    this.bytes = bytes
+    this.source = viewOf(bytes)
+  }
+
+  protected abstract double(source: DataView, at: number): void
   protected abstract int32(value: number): void
-  protected abstract int64(source: Buffer, at: number): void
-  protected abstract decimal(source: Buffer, at: number): void
-  protected abstract objectId(source: Buffer, at: number): void
-  protected abstract date(source: Buffer, at: number): void
+  protected abstract int64(source: DataView, at: number): void
+  protected abstract decimal(source: DataView, at: number): void
+  protected abstract objectId(source: DataView, at: number): void
+  protected abstract date(source: DataView, at: number): void
   /** `source[start, end)` are the binary's own bytes. */
-  protected abstract binary(subtype: number, source: Buffer, start: number, end: number): void
+  protected abstract binary(subtype: number, source: DataView, start: number, end: number): void
   /** Pattern `source[start, middle)`, a zero byte, options up to `end`. */
-  protected abstract regex(source: Buffer, start: number, middle: number, end: number): void
+  protected abstract regex(source: DataView, start: number, middle: number, end: number): void
   protected abstract timestamp(seconds: number, increment: number): void
-  protected abstract symbol(source: Buffer, start: number, end: number): void
-  protected abstract code(source: Buffer, start: number, end: number): void
+  protected abstract symbol(source: DataView, start: number, end: number): void
+  protected abstract code(source: DataView, start: number, end: number): void
   protected abstract undefinedValue(): void
   /** Namespace `source[start, end)`, then a zero byte and an ObjectId. */
-  protected abstract dbPointer(source: Buffer, start: number, end: number): void
+  protected abstract dbPointer(source: DataView, start: number, end: number): void
 
   /** An old binary whose inner length does not fit, bytes `source[start, end)`: nobody can say what is data. */
-  protected oddBinary(source: Buffer, start: number, end: number): void {
+  protected oddBinary(source: DataView, start: number, end: number): void {
     this.binary(SUBTYPE_OLD_BINARY, source, start, end)
   }
 
   /** Writes a field's name, quotes and colon not included. Overridden where names must stay apart from wrappers. */
-  protected name(source: Buffer, start: number, end: number): void {
+  protected name(source: DataView, start: number, end: number): void {
     this.text(source, start, end)
   }
 
   /** Writes UTF-8 text as the inside of a JSON string. */
-  protected text(source: Buffer, start: number, end: number): void {
+  protected text(source: DataView, start: number, end: number): void {
+    this.out.ensure(end - start)
+    const plainEnd = copyPlain(this.out, source, start, end)
+    if (plainEnd < end) this.anyText(source, plainEnd, end)
+  }
+
+  /** Writes text that is not plain ASCII. */
+  protected anyText(source: DataView, start: number, end: number): void {
     if (writeText(this.out, source, start, end) > 0) this.malformedStrings++
   }
 
   /** Writes UTF-8 text as a JSON string. */
-  protected quoted(source: Buffer, start: number, end: number): void {
+  protected quoted(source: DataView, start: number, end: number): void {
     this.out.byte(QUOTE)
     this.text(source, start, end)
     this.out.byte(QUOTE)
   }
 
   /** Writes the 12 bytes of an ObjectId as a JSON string. */
-  protected quotedObjectId(source: Buffer, at: number): void {
+  protected quotedObjectId(source: DataView, at: number): void {
     this.out.byte(QUOTE)
     writeHex(this.out, source, at, at + 12)
     this.out.byte(QUOTE)
   }
 
   /** Writes `{"$code":…,"$scope":{…}}`, which is also what the plain format says: scope has no other spelling. */
-  private codeWithScope(source: Buffer, start: number, end: number, depth: number): void {
-    const codeEnd = start + 8 + int32At(source, start + 4)
-    this.out.constant(CODE_OPEN)
+  private codeWithScope(source: DataView, start: number, end: number, depth: number): void {
+    const codeEnd = start + 8 + source.getInt32(start + 4, true)
+    this.out.fixed(CODE_OPEN)
     this.quoted(source, start + 8, codeEnd - 1)
-    this.out.constant(SCOPE)
-    this.container(source, codeEnd, end, OPEN_BRACE, CLOSE_BRACE, depth + 1)
+    this.out.fixed(SCOPE)
+    this.container(codeEnd, end, OPEN_BRACE, CLOSE_BRACE, depth + 1)
     this.out.byte(CLOSE_BRACE)
   }
 
   /** The old binary subtype repeats its length inside: four bytes that are no data. */
-  private oldBinary(source: Buffer, start: number, end: number): void {
-    const fits = end - start >= 4 && int32At(source, start) === end - start - 4
+  private oldBinary(source: DataView, start: number, end: number): void {
+    const fits = end - start >= 4 && source.getInt32(start, true) === end - start - 4
     if (fits) this.binary(SUBTYPE_OLD_BINARY, source, start + 4, end)
     else this.oddBinary(source, start, end)
   }
 
-  private container(bytes: Buffer, start: number, limit: number, open: number, close: number, depth: number): void {
+  /** Writes the document (or array) at `start` and returns the offset behind it. */
+  private container(start: number, limit: number, open: number, close: number, depth: number): number {
     if (depth > MAX_DEPTH) throw malformed(`more than ${MAX_DEPTH} documents inside each other`, start)
-    const { out } = this
+    const { out, bytes } = this
     const last = documentEnd(bytes, start, limit) - 1
     let at = start + 4
     out.ensure(1)
     out.byte(open)
     while (at < last) {
-      out.ensure(0)
-      const type = bytes[at]!
-      const nameEnd = cStringEnd(bytes, at + 1, last)
-      const end = valueEnd(type, bytes, nameEnd + 1, last)
+      out.ensure(last - at) // For the name, whose end is not known yet.
       if (at > start + 4) out.byte(COMMA)
-      if (open === OPEN_BRACE) {
-        out.byte(QUOTE)
-        this.name(bytes, at + 1, nameEnd)
-        out.byte(QUOTE)
-        out.byte(COLON)
-      }
-      this.element(type, bytes, nameEnd + 1, end, depth)
-      at = end
+      const nameEnd = open === OPEN_BRACE ? this.label(at + 1, last) : cStringEnd(bytes, at + 1, last)
+      at = this.element(bytes[at]!, nameEnd + 1, last, depth)
     }
     out.ensure(1) // Hundreds of documents may end here.
     out.byte(close)
+    return last + 1
   }
 
-  private element(type: number, bytes: Buffer, at: number, end: number, depth: number): void {
+  /**
+   * Writes a field's name, quotes and colon. Returns the offset of the zero byte behind it. Looking for that byte and
+   * copying is one step where the name is plain.
+   */
+  private label(start: number, last: number): number {
+    const { out, bytes, source } = this
+    out.byte(QUOTE)
+    const begin = out.length
+    let end = copyPlain(out, source, start, last)
+    if (end === last || bytes[end] !== 0 || bytes[start] === DOLLAR) {
+      out.length = begin
+      end = cStringEnd(bytes, start, last)
+      this.name(source, start, end)
+    }
+    out.byte(QUOTE)
+    out.byte(COLON)
+    return end
+  }
+
+  /** Writes the value of `type` at `at` and returns the offset behind it. */
+  private element(type: number, at: number, limit: number, depth: number): number {
+    const { out, bytes, source } = this
     switch (type) {
-      case STRING:
-        this.quoted(bytes, at + 4, end - 1)
-        break
+      case STRING: {
+        const end = stringEnd(bytes, at, limit)
+        this.quoted(source, at + 4, end - 1)
+        return end
+      }
       case INT32:
-        this.int32(int32At(bytes, at))
-        break
+        fixedEnd(at, 4, limit)
+        this.int32(source.getInt32(at, true))
+        return at + 4
       case DOCUMENT:
-        this.container(bytes, at, end, OPEN_BRACE, CLOSE_BRACE, depth + 1)
-        break
+        return this.container(at, limit, OPEN_BRACE, CLOSE_BRACE, depth + 1)
       case ARRAY:
-        this.container(bytes, at, end, OPEN_BRACKET, CLOSE_BRACKET, depth + 1)
-        break
+        return this.container(at, limit, OPEN_BRACKET, CLOSE_BRACKET, depth + 1)
       case DOUBLE:
-        this.double(bytes, at)
-        break
+        fixedEnd(at, 8, limit)
+        this.double(source, at)
+        return at + 8
       case OBJECT_ID:
-        this.objectId(bytes, at)
-        break
+        fixedEnd(at, 12, limit)
+        this.objectId(source, at)
+        return at + 12
       case DATE:
-        this.date(bytes, at)
-        break
+        fixedEnd(at, 8, limit)
+        this.date(source, at)
+        return at + 8
       case BOOLEAN:
-        this.out.constant(bytes[at] === 0 ? FALSE : TRUE)
-        break
+        fixedEnd(at, 1, limit)
+        out.fixed(bytes[at] === 0 ? FALSE : TRUE)
+        return at + 1
       case NULL:
-        this.out.constant(NULL_TEXT)
-        break
+        out.fixed(NULL_TEXT)
+        return at
       case INT64:
-        this.int64(bytes, at)
-        break
+        fixedEnd(at, 8, limit)
+        this.int64(source, at)
+        return at + 8
       default:
-        this.rareElement(type, bytes, at, end, depth)
-        break
+        return this.rareElement(type, at, limit, depth)
     }
   }
 
-  private rareElement(type: number, bytes: Buffer, at: number, end: number, depth: number): void {
+  private rareElement(type: number, at: number, limit: number, depth: number): number {
+    const { bytes, source } = this
+    const end = valueEnd(type, bytes, at, limit)
     switch (type) {
       case DECIMAL128:
-        this.decimal(bytes, at)
+        this.decimal(source, at)
         break
       case BINARY:
-        if (bytes[at + 4] === SUBTYPE_OLD_BINARY) this.oldBinary(bytes, at + 5, end)
-        else this.binary(bytes[at + 4]!, bytes, at + 5, end)
+        if (bytes[at + 4] === SUBTYPE_OLD_BINARY) this.oldBinary(source, at + 5, end)
+        else this.binary(bytes[at + 4]!, source, at + 5, end)
         break
       case TIMESTAMP:
-        this.timestamp(int32At(bytes, at + 4) >>> 0, int32At(bytes, at) >>> 0)
+        this.timestamp(source.getUint32(at + 4, true), source.getUint32(at, true))
         break
       case REGEX:
-        this.regex(bytes, at, cStringEnd(bytes, at, end), end - 1)
+        this.regex(source, at, cStringEnd(bytes, at, end), end - 1)
         break
       case SYMBOL:
-        this.symbol(bytes, at + 4, end - 1)
+        this.symbol(source, at + 4, end - 1)
         break
       case CODE:
-        this.code(bytes, at + 4, end - 1)
+        this.code(source, at + 4, end - 1)
         break
       case CODE_WITH_SCOPE:
-        this.codeWithScope(bytes, at, end, depth)
+        this.codeWithScope(source, at, end, depth)
         break
       case UNDEFINED:
         this.undefinedValue()
         break
       case DB_POINTER:
-        this.dbPointer(bytes, at + 4, end - 13)
+        this.dbPointer(source, at + 4, end - 13)
         break
       case MIN_KEY:
-        this.out.constant(MIN_KEY_TEXT)
+        this.out.fixed(MIN_KEY_TEXT)
         break
       case MAX_KEY:
-        this.out.constant(MAX_KEY_TEXT)
+        this.out.fixed(MAX_KEY_TEXT)
         break
       default:
         throw malformed(`unknown type ${type}`, at)
     }
+    return end
   }
 }
 
-const T = ascii('{"t":')
-const I = ascii(',"i":')
+const T = fixedText('{"t":')
+const I = fixedText(',"i":')
 
 /** Writes a timestamp's parts: `{"t":1,"i":2}`. */
 export function writeTimestamp(out: ByteWriter, seconds: number, increment: number): void {
-  out.constant(T)
+  out.fixed(T)
   writeInteger(out, seconds)
-  out.constant(I)
+  out.fixed(I)
   writeInteger(out, increment)
   out.byte(CLOSE_BRACE)
 }

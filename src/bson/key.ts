@@ -4,13 +4,13 @@ import { RelaxedJson } from './extended-json.ts'
 import { writeText } from './text.ts'
 import { DECIMAL128, DOUBLE } from './types.ts'
 import { malformed } from './walk.ts'
-import { ascii } from './writer.ts'
+import { fixedText } from './writer.ts'
 
 const DOLLAR = 0x24
 /** A dollar sign as JSON may also write it. */
-const ESCAPED_DOLLAR = ascii('\\u0024')
-const NUMBER_DECIMAL = ascii('{"$numberDecimal":"')
-const NUMBER_DOUBLE = ascii('{"$numberDouble":"')
+const ESCAPED_DOLLAR = fixedText('\\u0024')
+const NUMBER_DECIMAL = fixedText('{"$numberDecimal":"')
+const NUMBER_DOUBLE = fixedText('{"$numberDouble":"')
 
 /**
  * Canonical and injective key bytes: relaxed Extended JSON in which values that MongoDB holds for equal give the same
@@ -27,7 +27,7 @@ const NUMBER_DOUBLE = ascii('{"$numberDouble":"')
  * An old binary (subtype 2) with a false inner length has no canonical form and throws a RangeError.
  */
 export class KeyJson extends RelaxedJson {
-  protected override double(source: Buffer, at: number): void {
+  protected override double(source: DataView, at: number): void {
     this.number(readExactNumber(DOUBLE, source, at))
   }
 
@@ -35,25 +35,25 @@ export class KeyJson extends RelaxedJson {
     writeInteger(this.out, value)
   }
 
-  protected override decimal(source: Buffer, at: number): void {
+  protected override decimal(source: DataView, at: number): void {
     this.number(readExactNumber(DECIMAL128, source, at))
   }
 
-  protected override symbol(source: Buffer, start: number, end: number): void {
+  protected override symbol(source: DataView, start: number, end: number): void {
     this.quoted(source, start, end)
   }
 
-  protected override name(source: Buffer, start: number, end: number): void {
-    const isDollar = start < end && source[start] === DOLLAR
-    if (isDollar) this.out.constant(ESCAPED_DOLLAR)
+  protected override name(source: DataView, start: number, end: number): void {
+    const isDollar = start < end && source.getUint8(start) === DOLLAR
+    if (isDollar) this.out.fixed(ESCAPED_DOLLAR)
     this.text(source, isDollar ? start + 1 : start, end)
   }
 
-  protected override text(source: Buffer, start: number, end: number): void {
+  protected override anyText(source: DataView, start: number, end: number): void {
     writeText(this.out, source, start, end, 'keep-apart')
   }
 
-  protected override oddBinary(_source: Buffer, start: number): void {
+  protected override oddBinary(_source: DataView, start: number): void {
     throw malformed('old binary with a false inner length', start)
   }
 

@@ -1,14 +1,14 @@
-import { decimalText } from './decimal128.ts'
+import { writeDecimal } from './decimal128.ts'
 import { nonFiniteName, writeBareDouble, writeInt64, writeInteger } from './digits.ts'
 import { writeIsoDate } from './iso-date.ts'
 import { CLOSE_BRACE, JsonTranscoder, QUOTE, writeTimestamp } from './json.ts'
 import { writeHex } from './text.ts'
 import { SUBTYPE_UUID } from './types.ts'
-import { ascii } from './writer.ts'
+import { fixedText } from './writer.ts'
 
-const NULL_TEXT = ascii('null')
-const REF_OPEN = ascii('{"$ref":')
-const ID = ascii(',"$id":')
+const NULL_TEXT = fixedText('null')
+const REF_OPEN = fixedText('{"$ref":')
+const ID = fixedText(',"$id":')
 const SLASH = 0x2f
 const DASH = 0x2d
 
@@ -20,8 +20,8 @@ const DASH = 0x2d
  * `{"$code":"…","$scope":{…}}`, and DBPointer `{"$ref":"ns","$id":"hex"}`.
  */
 export class PlainJson extends JsonTranscoder {
-  protected double(source: Buffer, at: number): void {
-    const value = source.readDoubleLE(at)
+  protected double(source: DataView, at: number): void {
+    const value = source.getFloat64(at, true)
     if (Number.isFinite(value)) writeBareDouble(this.out, value)
     else this.quotedAscii(nonFiniteName(value))
   }
@@ -30,32 +30,34 @@ export class PlainJson extends JsonTranscoder {
     writeInteger(this.out, value)
   }
 
-  protected int64(source: Buffer, at: number): void {
+  protected int64(source: DataView, at: number): void {
     writeInt64(this.out, source, at)
   }
 
-  protected decimal(source: Buffer, at: number): void {
-    this.quotedAscii(decimalText(source, at))
+  protected decimal(source: DataView, at: number): void {
+    this.out.byte(QUOTE)
+    writeDecimal(this.out, source, at)
+    this.out.byte(QUOTE)
   }
 
-  protected objectId(source: Buffer, at: number): void {
+  protected objectId(source: DataView, at: number): void {
     this.quotedObjectId(source, at)
   }
 
-  protected date(source: Buffer, at: number): void {
+  protected date(source: DataView, at: number): void {
     this.out.byte(QUOTE)
     writeIsoDate(this.out, source, at, 'always')
     this.out.byte(QUOTE)
   }
 
-  protected binary(subtype: number, source: Buffer, start: number, end: number): void {
+  protected binary(subtype: number, source: DataView, start: number, end: number): void {
     this.out.byte(QUOTE)
     if (subtype === SUBTYPE_UUID && end - start === 16) writeUuid(this, source, start)
     else this.out.base64(source, start, end)
     this.out.byte(QUOTE)
   }
 
-  protected regex(source: Buffer, start: number, middle: number, end: number): void {
+  protected regex(source: DataView, start: number, middle: number, end: number): void {
     this.out.byte(QUOTE)
     this.out.byte(SLASH)
     this.text(source, start, middle)
@@ -68,22 +70,22 @@ export class PlainJson extends JsonTranscoder {
     writeTimestamp(this.out, seconds, increment)
   }
 
-  protected symbol(source: Buffer, start: number, end: number): void {
+  protected symbol(source: DataView, start: number, end: number): void {
     this.quoted(source, start, end)
   }
 
-  protected code(source: Buffer, start: number, end: number): void {
+  protected code(source: DataView, start: number, end: number): void {
     this.quoted(source, start, end)
   }
 
   protected undefinedValue(): void {
-    this.out.constant(NULL_TEXT)
+    this.out.fixed(NULL_TEXT)
   }
 
-  protected dbPointer(source: Buffer, start: number, end: number): void {
-    this.out.constant(REF_OPEN)
+  protected dbPointer(source: DataView, start: number, end: number): void {
+    this.out.fixed(REF_OPEN)
     this.quoted(source, start, end)
-    this.out.constant(ID)
+    this.out.fixed(ID)
     this.quotedObjectId(source, end + 1)
     this.out.byte(CLOSE_BRACE)
   }
@@ -96,7 +98,7 @@ export class PlainJson extends JsonTranscoder {
 }
 
 /** Writes 16 bytes as `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx`. */
-export function writeUuid({ out }: Pick<JsonTranscoder, 'out'>, source: Buffer, start: number): void {
+export function writeUuid({ out }: Pick<JsonTranscoder, 'out'>, source: DataView, start: number): void {
   writeHex(out, source, start, start + 4)
   for (let at = start + 4; at < start + 10; at += 2) {
     out.byte(DASH)

@@ -3,7 +3,10 @@ import type { ByteWriter } from './writer.ts'
 const BACKSLASH = 0x5c
 const LETTER_U = 0x75
 const DIGIT_0 = 0x30
-const HEX = Uint8Array.from(Buffer.from('0123456789abcdef'))
+/** The two hex digits of each byte, the first one in the lower half. */
+const HEX_PAIRS = Uint16Array.from({ length: 256 }, (_, byte) =>
+  Buffer.from(byte.toString(16).padStart(2, '0')).readUInt16LE(),
+)
 
 /** What to do with a byte of text: 0 copy it, 1 write `\u00xx`, 2 part of a longer UTF-8 sequence, else the letter to escape with. */
 const COPY = 0
@@ -11,8 +14,6 @@ const ESCAPE_NUMBER = 1
 const MULTI_BYTE = 2
 const ACTION = actions()
 
-/** Runs of plain ASCII at least this long are found first and then copied as a block. */
-const BLOCK_COPY_BYTES = 160
 /** Longer text is written in steps, so that the room for the worst case (six bytes for one) stays small. */
 const STEP_BYTES = 16 * 1024
 
@@ -37,49 +38,66 @@ export type Malformed = 'replace' | 'keep-apart'
  */
 export function writeText(
   out: ByteWriter,
-  source: Buffer,
+  source: DataView,
   start: number,
   end: number,
   mode: Malformed = 'replace',
 ): number {
-  const plainEnd = end - start < BLOCK_COPY_BYTES ? copyPlain(out, source, start, end) : start
+  out.ensure(end - start)
+  const plainEnd = copyPlain(out, source, start, end)
   return plainEnd === end ? 0 : writeAnyText(out, source, plainEnd, end, mode)
 }
 
-/** Copies short text up to the first byte that cannot be copied. Returns where that is: mostly `end`. */
-function copyPlain(out: ByteWriter, source: Buffer, start: number, end: number): number {
-  out.ensure(end - start)
-  const { bytes } = out
+/**
+ * Copies text up to the first byte that JSON wants escaped or that is not ASCII; there is room for all of it. Returns
+ * where that byte is: mostly `end`.
+ */
+export function copyPlain(out: ByteWriter, source: DataView, start: number, end: number): number {
+  const { view } = out
   let at = start
   let to = out.length
+  for (; at + 4 <= end; at += 4, to += 4) {
+    const word = source.getInt32(at, true)
+    if (!isPlainWord(word)) break
+    view.setInt32(to, word, true)
+  }
   while (at < end) {
-    const byte = source[at]!
+    const byte = source.getUint8(at)
     if (ACTION[byte] !== COPY) break
-    bytes[to++] = byte
+    view.setUint8(to++, byte)
     at++
   }
   out.length = to
   return at
 }
 
-function writeAnyText(out: ByteWriter, source: Buffer, start: number, end: number, mode: Malformed): number {
+/**
+ * Whether none of four bytes is a control character, a quote, a backslash or beyond ASCII: in each of them subtracting
+ * sets the highest bit where the byte is below 0x20, or became zero by XOR with the character looked for.
+ */
+function isPlainWord(word: number): boolean {
+  const suspicious =
+    word | (word - 0x20202020) | ((word ^ 0x22222222) - 0x01010101) | ((word ^ 0x5c5c5c5c) - 0x01010101)
+  return (suspicious & 0x80808080) === 0
+}
+
+function writeAnyText(out: ByteWriter, source: DataView, start: number, end: number, mode: Malformed): number {
   let at = start
   let malformed = 0
   while (at < end) {
     const stop = end - at > STEP_BYTES ? at + STEP_BYTES : end
     out.ensure((stop - at) * 6)
-    at = writePlain(out, source, at, stop)
-    while (at < stop && ACTION[source[at]!] === MULTI_BYTE) {
+    at = writeAscii(out, source, at, stop)
+    while (at < stop && ACTION[source.getUint8(at)] === MULTI_BYTE) {
       const size = sequenceSize(source, at, end)
       out.ensure((stop - at) * 6)
       if (size > 0) {
-        copyBytes(out, source, at, at + size)
-        at += size
+        for (const next = at + size; at < next; at++) out.byte(source.getUint8(at))
         continue
       }
       malformed++
       if (mode === 'replace') writeReplacement(out)
-      else for (let i = at; i < at - size; i++) writeLoneSurrogate(out, source[i]!)
+      else for (let i = at; i < at - size; i++) writeLoneSurrogate(out, source.getUint8(i))
       at -= size
     }
   }
@@ -87,41 +105,31 @@ function writeAnyText(out: ByteWriter, source: Buffer, start: number, end: numbe
 }
 
 /** Writes ASCII, escaped where JSON wants it, up to the first byte that is not ASCII. Returns where that is. */
-function writePlain(out: ByteWriter, source: Buffer, start: number, stop: number): number {
-  const { bytes } = out
+function writeAscii(out: ByteWriter, source: DataView, start: number, stop: number): number {
   let at = start
-  let to = out.length
-  if (stop - start >= BLOCK_COPY_BYTES) {
-    while (at < stop && ACTION[source[at]!] === COPY) at++
-    to += source.copy(bytes, to, start, at)
-  }
-  for (; at < stop; at++) {
-    const byte = source[at]!
+  while (true) {
+    at = copyPlain(out, source, at, stop)
+    if (at === stop) return at
+    const byte = source.getUint8(at)
     const action = ACTION[byte]!
-    if (action === COPY) {
-      bytes[to++] = byte
-      continue
-    }
-    if (action === MULTI_BYTE) break
-    bytes[to++] = BACKSLASH
+    if (action === MULTI_BYTE) return at
+    out.byte(BACKSLASH)
     if (action === ESCAPE_NUMBER) {
-      bytes[to++] = LETTER_U
-      bytes[to++] = DIGIT_0
-      bytes[to++] = DIGIT_0
-      bytes[to++] = HEX[byte >> 4]!
-      bytes[to++] = HEX[byte & 15]!
-    } else bytes[to++] = action
+      out.byte(LETTER_U)
+      out.byte(DIGIT_0)
+      out.byte(DIGIT_0)
+      writeHexByte(out, byte)
+    } else out.byte(action)
+    at++
   }
-  out.length = to
-  return at
 }
 
 /**
  * Size of the well-formed UTF-8 sequence at `at`, bytes; where it is malformed, the negative size of the maximal piece
  * that the WHATWG decoder replaces by one U+FFFD (Unicode 15, table 3-7).
  */
-function sequenceSize(source: Buffer, at: number, end: number): number {
-  const lead = source[at]!
+function sequenceSize(source: DataView, at: number, end: number): number {
+  const lead = source.getUint8(at)
   if (lead < 0xc2 || lead > 0xf4) return -1
   const size = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4
   let least = 0x80
@@ -131,17 +139,12 @@ function sequenceSize(source: Buffer, at: number, end: number): number {
   else if (lead === 0xf0) least = 0x90
   else if (lead === 0xf4) most = 0x8f
   for (let i = 1; i < size; i++) {
-    const byte = at + i < end ? source[at + i]! : 0
+    const byte = at + i < end ? source.getUint8(at + i) : 0
     if (byte < least || byte > most) return -i
     least = 0x80
     most = 0xbf
   }
   return size
-}
-
-function copyBytes(out: ByteWriter, source: Buffer, start: number, end: number): void {
-  const { bytes } = out
-  for (let at = start; at < end; at++) bytes[out.length++] = source[at]!
 }
 
 /** U+FFFD in UTF-8. */
@@ -161,19 +164,14 @@ function writeLoneSurrogate(out: ByteWriter, byte: number): void {
 
 /** Writes two lower-case hex digits into room that is ensured. */
 export function writeHexByte(out: ByteWriter, byte: number): void {
-  out.byte(HEX[byte >> 4]!)
-  out.byte(HEX[byte & 15]!)
+  out.view.setUint16(out.length, HEX_PAIRS[byte]!, true)
+  out.length += 2
 }
 
-/** Writes `source[start, end)` as lower-case hex. */
-export function writeHex(out: ByteWriter, source: Buffer, start: number, end: number): void {
-  out.ensure((end - start) * 2)
-  const { bytes } = out
+/** Writes `source[start, end)` as lower-case hex into room that is ensured. */
+export function writeHex(out: ByteWriter, source: DataView, start: number, end: number): void {
+  const { view } = out
   let to = out.length
-  for (let at = start; at < end; at++) {
-    const byte = source[at]!
-    bytes[to++] = HEX[byte >> 4]!
-    bytes[to++] = HEX[byte & 15]!
-  }
+  for (let at = start; at < end; at++, to += 2) view.setUint16(to, HEX_PAIRS[source.getUint8(at)]!, true)
   out.length = to
 }

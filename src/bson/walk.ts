@@ -108,7 +108,8 @@ export function valueEnd(type: number, bytes: Buffer, start: number, limit: numb
   }
 }
 
-function fixedEnd(start: number, size: number, limit: number): number {
+/** Offset behind a value of `size` bytes. Throws a RangeError where it does not fit in `limit`. */
+export function fixedEnd(start: number, size: number, limit: number): number {
   if (start + size > limit) throw malformed('value beyond the end of its document', start)
   return start + size
 }
@@ -121,7 +122,8 @@ function lengthAt(bytes: Buffer, start: number, least: number, limit: number): n
   return length
 }
 
-function stringEnd(bytes: Buffer, start: number, limit: number): number {
+/** Offset behind the string at `start`, its zero byte included. Throws a RangeError where it is malformed. */
+export function stringEnd(bytes: Buffer, start: number, limit: number): number {
   const end = fixedEnd(start, 4 + lengthAt(bytes, start, 1, limit), limit)
   if (bytes[end - 1] !== 0) throw malformed('string without terminator', end - 1)
   return end

@@ -1,6 +1,8 @@
+import { FieldName } from '../bson/field-name.ts'
 import type { JsonTranscoder } from '../bson/json.ts'
-import { Elements } from '../bson/walk.ts'
-import { ascii } from '../bson/writer.ts'
+import { viewOf } from '../bson/view.ts'
+import { cStringEnd, documentEnd, malformed, valueEnd } from '../bson/walk.ts'
+import { type FixedBytes, fixedText } from '../bson/writer.ts'
 import type { ChangeEvent, Span } from '../event.ts'
 
 const OPEN_BRACE = 0x7b
@@ -9,29 +11,24 @@ const COMMA = 0x2c
 
 /** A field of MongoDB's change event that goes into the value. */
 interface Field {
-  readonly name: Buffer
-  /** `"name":` */
-  readonly label: Uint8Array
+  readonly name: FieldName
+  /** `,"name":` */
+  readonly label: FixedBytes
 }
 
 const FULL_DOCUMENT = field('fullDocument')
 const BEFORE_CHANGE = field('fullDocumentBeforeChange')
-/** All fields by the length of their names. The resume token (`_id`) is not among them: it is ours alone. */
-const FIELDS = byLength([
+/** All fields, about in MongoDB's order. The resume token (`_id`) is not among them: it is ours alone. */
+const FIELDS = [
+  ...['operationType', 'clusterTime', 'wallTime'].map(field),
   FULL_DOCUMENT,
+  ...['ns', 'documentKey', 'updateDescription'].map(field),
   BEFORE_CHANGE,
-  ...['operationType', 'ns', 'documentKey', 'updateDescription', 'clusterTime', 'wallTime', 'txnNumber', 'lsid'].map(
-    field,
-  ),
-])
+  ...['txnNumber', 'lsid'].map(field),
+]
 
 function field(name: string): Field {
-  return { name: Buffer.from(name), label: ascii(`"${name}":`) }
-}
-
-function byLength(fields: readonly Field[]): readonly (readonly Field[])[] {
-  const longest = Math.max(...fields.map(({ name }) => name.length))
-  return Array.from({ length: longest + 1 }, (_, length) => fields.filter(({ name }) => name.length === length))
+  return { name: new FieldName(name), label: fixedText(`,"${name}":`) }
 }
 
 /**
@@ -43,51 +40,64 @@ function byLength(fields: readonly Field[]): readonly (readonly Field[])[] {
 export function writeChangeEvent(json: JsonTranscoder, event: ChangeEvent, metadata: Buffer | undefined): void {
   const { out } = json
   const { bytes, start, end } = event.raw
-  const elements = new Elements(bytes, start, end)
+  const begin = out.length
+  const last = documentEnd(bytes, start, end) - 1
   let after = event.after
   let before = event.before
-  let separator = OPEN_BRACE
-  while (elements.next()) {
-    const known = fieldOf(elements)
-    if (known === undefined) continue
+  let expected = 0
+  for (let at = start + 4; at < last; ) {
+    const type = bytes[at]!
+    const place = placeOf(viewOf(bytes), at + 1, expected)
+    if (place === FIELDS.length) {
+      at = valueEnd(type, bytes, cStringEnd(bytes, at + 1, last) + 1, last)
+      continue
+    }
+    const known = FIELDS[place]!
+    const valueAt = at + 1 + known.name.size
+    if (valueAt > last) throw malformed('text without terminator', at + 1)
+    expected = place + 1
     if (known === FULL_DOCUMENT) {
-      separator = writeDocument(json, separator, known, after)
+      writeDocument(json, known, after)
       after = undefined
+      at = valueEnd(type, bytes, valueAt, last)
     } else if (known === BEFORE_CHANGE) {
-      separator = writeDocument(json, separator, known, before)
+      writeDocument(json, known, before)
       before = undefined
+      at = valueEnd(type, bytes, valueAt, last)
     } else {
-      writeLabel(json, separator, known)
-      json.value(elements.type, bytes, elements.valueStart, elements.valueEnd)
-      separator = COMMA
+      writeLabel(json, known)
+      at = json.value(type, bytes, valueAt, last)
     }
   }
-  separator = writeDocument(json, separator, FULL_DOCUMENT, after)
-  separator = writeDocument(json, separator, BEFORE_CHANGE, before)
+  writeDocument(json, FULL_DOCUMENT, after)
+  writeDocument(json, BEFORE_CHANGE, before)
   out.ensure(2)
-  if (metadata !== undefined || separator === OPEN_BRACE) out.byte(separator)
-  if (metadata !== undefined) out.copy(metadata, 0, metadata.length)
+  if (metadata !== undefined) {
+    out.byte(COMMA)
+    out.copy(metadata, 0, metadata.length)
+    out.ensure(2)
+  }
+  // The comma before the first member becomes the brace.
+  if (out.length === begin) out.byte(OPEN_BRACE)
+  else out.bytes[begin] = OPEN_BRACE
   out.byte(CLOSE_BRACE)
 }
 
-function fieldOf(elements: Elements): Field | undefined {
-  const candidates = FIELDS[elements.nameEnd - elements.nameStart]
-  if (candidates !== undefined) {
-    for (const candidate of candidates) if (elements.isNamed(candidate.name)) return candidate
-  }
-  return undefined
+/** Place in FIELDS of the field whose name is at `at`, looked for from `expected` on; the number of fields for others. */
+function placeOf(source: DataView, at: number, expected: number): number {
+  for (let place = expected; place < FIELDS.length; place++) if (FIELDS[place]!.name.isAt(source, at)) return place
+  for (let place = 0; place < expected; place++) if (FIELDS[place]!.name.isAt(source, at)) return place
+  return FIELDS.length
 }
 
-/** Writes nothing for undefined. Returns what must stand before the next member. */
-function writeDocument(json: JsonTranscoder, separator: number, known: Field, document: Span | undefined): number {
-  if (document === undefined) return separator
-  writeLabel(json, separator, known)
+/** Writes nothing for undefined. */
+function writeDocument(json: JsonTranscoder, known: Field, document: Span | undefined): void {
+  if (document === undefined) return
+  writeLabel(json, known)
   json.document(document.bytes, document.start, document.end)
-  return COMMA
 }
 
-function writeLabel({ out }: JsonTranscoder, separator: number, { label }: Field): void {
-  out.ensure(label.length + 1)
-  out.byte(separator)
-  out.constant(label)
+function writeLabel({ out }: JsonTranscoder, { label }: Field): void {
+  out.ensure(0)
+  out.fixed(label)
 }

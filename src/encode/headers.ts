@@ -1,4 +1,5 @@
-import type { ByteWriter } from '../bson/writer.ts'
+import { writeBareDouble } from '../bson/digits.ts'
+import { type ByteWriter, type FixedBytes, fixedBytes } from '../bson/writer.ts'
 import type { ChangeEvent, DocumentLabel } from '../event.ts'
 import { type Position, sortKeyLimitBytes, writeSortKey } from '../position.ts'
 import { packHeaders } from '../record-headers.ts'
@@ -11,7 +12,7 @@ export interface Origin {
 }
 
 /** Every position begins with eight bytes cluster time and one byte kind; what follows has any length. */
-const fixedBytes = 9
+const positionHeadBytes = 9
 const generationBytes = 4
 const maxRecordNumber = 0xfe
 /** Below this a zigzag varint is one byte. */
@@ -70,8 +71,8 @@ class PositionBytes {
     const { bytes } = this
     bytes.writeUInt32BE(this.#generation)
     let at = generationBytes
-    for (let i = 0; i < fixedBytes; i++) bytes[at++] = sortKey[i]!
-    for (let i = fixedBytes; i < sortKeyLength; i++) {
+    for (let i = 0; i < positionHeadBytes; i++) bytes[at++] = sortKey[i]!
+    for (let i = positionHeadBytes; i < sortKeyLength; i++) {
       bytes[at++] = sortKey[i]!
       if (sortKey[i] === 0) bytes[at++] = 0xff
     }
@@ -99,12 +100,10 @@ export class MetadataWriter {
   readonly #origin: Origin
   readonly #position: PositionBytes
   /** What stands before the position, by operation: the number of headers, m2k.op, m2k.source, and the name of it. */
-  readonly #heads = new Map<string, Buffer>()
+  readonly #heads = new Map<string, FixedBytes>()
   /** m2k.doc, by label. */
-  readonly #labels = new Map<DocumentLabel, Buffer>()
-  readonly #timeName = headerName('m2k.ts')
-  #timeMs = Number.NaN
-  #time = Buffer.alloc(0)
+  readonly #labels = new Map<DocumentLabel, FixedBytes>()
+  readonly #timeName = fixedBytes(headerName('m2k.ts'))
 
   constructor(origin: Origin) {
     this.#origin = origin
@@ -118,17 +117,16 @@ export class MetadataWriter {
     this.#position.set(event)
     this.#position.recordNumber = recordNumber
     const { bytes, length } = this.#position
-    if (event.timestampMs !== this.#timeMs) this.#setTime(event.timestampMs)
-    out.ensure(head.length + length + this.#time.length + label.length)
-    out.constant(head)
+    out.ensure(head.length + length + this.#timeName.length + label.length) // The numbers are in the slack.
+    out.fixed(head)
     if (length < oneByteLengthLimit) out.byte(length << 1)
     else {
       out.byte(((length << 1) & 127) | 128)
       out.byte(length >>> 6)
     }
     out.copy(bytes, 0, length)
-    out.constant(this.#time)
-    out.constant(label)
+    this.#writeTime(out, event.timestampMs)
+    out.fixed(label)
   }
 
   /**
@@ -148,25 +146,26 @@ export class MetadataWriter {
   }
 
   /** MongoDB's operations are few, so neither map grows. */
-  #head(operation: string): Buffer {
+  #head(operation: string): FixedBytes {
     const parts = packHeaders({ 'm2k.op': operationCode(operation), 'm2k.source': this.#origin.source })
     parts[0] = headerCount << 1
-    const head = Buffer.concat([parts, headerName('m2k.position')])
+    const head = fixedBytes(Buffer.concat([parts, headerName('m2k.position')]))
     this.#heads.set(operation, head)
     return head
   }
 
-  #label(label: DocumentLabel): Buffer {
-    const header = packHeaders({ 'm2k.doc': label }).subarray(1) // Without the number of headers.
+  #label(label: DocumentLabel): FixedBytes {
+    const header = fixedBytes(packHeaders({ 'm2k.doc': label }).subarray(1)) // Without the number of headers.
     this.#labels.set(label, header)
     return header
   }
 
-  /** Changes of one moment stand together. */
-  #setTime(timestampMs: number): void {
-    const digits = Buffer.from(String(timestampMs))
-    this.#time = Buffer.concat([this.#timeName, Buffer.of(digits.length << 1), digits])
-    this.#timeMs = timestampMs
+  #writeTime(out: ByteWriter, timestampMs: number): void {
+    out.fixed(this.#timeName)
+    const lengthAt = out.length
+    out.byte(0)
+    writeBareDouble(out, timestampMs)
+    out.bytes[lengthAt] = (out.length - lengthAt - 1) << 1
   }
 }
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { isRelaxedDate, writeIsoDate } from '../../src/bson/iso-date.ts'
+import { viewOf } from '../../src/bson/view.ts'
 import { ByteWriter } from '../../src/bson/writer.ts'
 
 const CYCLE_MS = 146_097n * 86_400_000n // 400 years
@@ -14,7 +15,7 @@ function bytesOf(ms: bigint): Buffer {
 
 function iso(ms: bigint, millis: 'always' | 'non-zero' = 'always'): string {
   const out = new ByteWriter()
-  writeIsoDate(out, bytesOf(ms), 0, millis)
+  writeIsoDate(out, viewOf(bytesOf(ms)), 0, millis)
   return out.take().toString()
 }
 
@@ -64,6 +65,17 @@ test('leaves .000 out where asked to', () => {
 })
 
 test('relaxed Extended JSON has text for the years 1970 to 9999 only', () => {
-  const within = [0n, LAST_OF_9999, -1n, LAST_OF_9999 + 1n].map(ms => isRelaxedDate(bytesOf(ms), 0))
+  const within = [0n, LAST_OF_9999, -1n, LAST_OF_9999 + 1n].map(ms => isRelaxedDate(viewOf(bytesOf(ms)), 0))
   expect(within).toEqual([true, true, false, false])
+})
+
+test('goes from one day to another and back', () => {
+  const texts = [0n, 1n, 86_400_000n, -(2n ** 63n), 2n].map(ms => iso(ms))
+  expect(texts).toEqual([
+    '1970-01-01T00:00:00.000Z',
+    '1970-01-01T00:00:00.001Z',
+    '1970-01-02T00:00:00.000Z',
+    '-292275055-05-16T16:47:04.192Z',
+    '1970-01-01T00:00:00.002Z',
+  ])
 })

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { writeText } from '../../src/bson/text.ts'
+import { viewOf } from '../../src/bson/view.ts'
 import { ByteWriter } from '../../src/bson/writer.ts'
 import { texts } from './documents.ts'
 
@@ -25,7 +26,7 @@ const anyBytes = fc.array(pieces, { maxLength: 40 }).map(parts => Buffer.from(pa
 
 function written(bytes: Buffer, mode?: 'keep-apart'): { text: Buffer; malformed: number } {
   const out = new ByteWriter()
-  const malformed = writeText(out, bytes, 0, bytes.length, mode)
+  const malformed = writeText(out, viewOf(bytes), 0, bytes.length, mode)
   return { text: out.take(), malformed }
 }
 
@@ -74,4 +75,25 @@ test('has room for the worst case, control characters and damaged bytes only', (
   const bytes = Buffer.concat([Buffer.alloc(100_000, 1), Buffer.alloc(100_000, 0xff)])
   expect(`"${written(bytes).text.toString()}"`).toBe(JSON.stringify(decoder.decode(bytes)))
   expect(written(bytes, 'keep-apart').text.length).toBe(1_200_000)
+})
+
+test('writes plain runs of any length around what needs an escape, up to the last byte of the buffer', () => {
+  for (let before = 0; before <= 9; before++) {
+    for (let after = 0; after <= 9; after++) {
+      for (const middle of ['"', '\\', '\u001f', '\u007f', '\0', ' ', 'é', '']) {
+        const text = 'x'.repeat(before) + middle + 'y'.repeat(after)
+        expect(`"${written(Buffer.from(text)).text.toString()}"`).toBe(JSON.stringify(text))
+      }
+    }
+  }
+})
+
+test('tells every byte apart in every place of a word', () => {
+  for (let byte = 0; byte < 256; byte++) {
+    for (let place = 0; place < 4; place++) {
+      const bytes = Buffer.from('abcdefgh')
+      bytes[place] = byte
+      expect(`"${written(bytes).text.toString()}"`).toBe(JSON.stringify(decoder.decode(bytes)))
+    }
+  }
 })
