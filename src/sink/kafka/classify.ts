@@ -58,20 +58,20 @@ const tlsCodes = new Set([
  */
 const verdictByLibraryCode: Readonly<Record<string, Verdict>> = {
   PLT_KFK_AUTHENTICATION: 'auth-failed',
-  PLT_KFK_USER: 'auth-failed', // The port speaks TLS and we do not, or the other way round.
+  PLT_KFK_USER: 'auth-failed', // The port speaks TLS and we do not; or the other way round, which is a
+  ECONNRESET: 'unavailable', // reset during the handshake, and may as well be a broker that has just died.
   PLT_KFK_NETWORK: 'unavailable', // Its timeouts too.
 }
 const causeLimit = 8
 
 /**
  * The fields of the clients' errors that say something; the classes say little and the messages change. kafkajs has
- * Kafka's code in `code`, @platformatic/kafka in `apiCode`; `errno` marks an error of the operating system.
+ * Kafka's code in `code`, @platformatic/kafka in `apiCode`.
  */
 interface KafkaError {
   readonly name?: unknown
   readonly code?: unknown
   readonly apiCode?: unknown
-  readonly errno?: unknown
   readonly message?: unknown
   readonly cause?: unknown
   readonly errors?: unknown
@@ -105,12 +105,11 @@ export function protocolCode(error: unknown): number | undefined {
 export function verdictOf(error: unknown): Verdict {
   let verdict: Verdict = 'unavailable'
   for (const link of chain(error)) {
-    const { name, code, errno } = link
+    const { name, code } = link
     const protocol = protocolCodeOf(link)
     if (protocol !== undefined) return verdictByCode[protocol] ?? 'unavailable'
     if (name === 'KafkaJSSASLAuthenticationError') return 'auth-failed'
     if (typeof code === 'string' && tlsCodes.has(code)) return 'auth-failed'
-    if (typeof errno === 'number') return 'unavailable'
     if (typeof code === 'string') verdict = verdictByLibraryCode[code] ?? verdict
   }
   return verdict
