@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Clock } from '../../src/clock.ts'
 import { Configuration } from '../../src/errors.ts'
-import type { GaugeName, Labels, Meter } from '../../src/meter.ts'
+import { type GaugeName, type Labels, type Meter, silentMeter } from '../../src/meter.ts'
 import { Monitor } from '../../src/pipeline/monitor.ts'
 import type { PreparedBatch } from '../../src/pipeline/pipeline.ts'
 import { Position } from '../../src/position.ts'
@@ -94,6 +94,16 @@ test('the error of a failed attempt stays visible while the next one starts, unt
   monitor.began(idle)
   monitor.delivered(idle)
   expect(monitor.status).toMatchObject({ state: 'idle', error: null })
+})
+
+test('shows for how much of the time the broker made the sink wait', () => {
+  let nowMs = 100_000
+  const clock: Clock = { nowMs: () => nowMs, random: () => 0, sleep: async () => undefined }
+  const monitor = new Monitor('orders', clock, silentMeter)
+  monitor.doing('sink')
+  monitor.throttled(400)
+  nowMs += 1_000
+  expect(monitor.status).toMatchObject({ limitedBy: { stage: 'sink', ratio: 1 }, throttledRatio: 0.4 })
 })
 
 test('owes what was begun and no saved position covers, through failures too (G3)', () => {
