@@ -30,7 +30,14 @@ export async function openTarget(common: Common, signal: AbortSignal): Promise<T
     // The window comes first; this is the sink's own guard behind it.
     queueLimitBytes: Math.max(defaultProducerSettings.queueLimitBytes, 2 * config.limits.inFlightBytes),
   }
-  const target = createKafkaTarget({ settings: kafkaSettings(config), producer, clock, log, meter })
+  const target = createKafkaTarget({
+    settings: kafkaSettings(config),
+    client: config.sink.client,
+    producer,
+    clock,
+    log,
+    meter,
+  })
   try {
     await target.check(signal)
     return target

@@ -4,14 +4,14 @@ import type { Meter } from '../../meter.ts'
 import type { Sink, TopicSpec } from '../sink.ts'
 import { withAdmin } from './admin.ts'
 import { faultOf, reachabilityFaultOf } from './classify.ts'
-import { KafkajsProducer } from './kafkajs/partition-producer.ts'
-import { KafkajsSink } from './kafkajs-sink.ts'
-import type { KafkaSettings, ProducerSettings } from './settings.ts'
+import { chooseProducing, type Producing } from './producing.ts'
+import type { ClientChoice, KafkaSettings, ProducerSettings } from './settings.ts'
 import { TopicLimits } from './topic-limits.ts'
 import { ensureTopic } from './topics.ts'
 
 export interface KafkaTargetOptions {
   readonly settings: KafkaSettings
+  readonly client: ClientChoice
   readonly producer: ProducerSettings
   readonly clock: Clock
   readonly log: Logger
@@ -37,6 +37,7 @@ class Target implements KafkaTarget {
   readonly #options: KafkaTargetOptions
   readonly #limits: TopicLimits
   readonly #sinks = new Set<Sink>()
+  #producing: Promise<Producing> | undefined
 
   constructor(options: KafkaTargetOptions) {
     this.#options = options
@@ -53,15 +54,9 @@ class Target implements KafkaTarget {
   }
 
   async open(pipeline: string, signal: AbortSignal): Promise<Sink> {
-    const { settings, producer, clock, meter } = this.#options
-    const log = this.#options.log.child({ pipeline })
-    const onRetry = () => meter.count('sink_retries_total', { pipeline })
     try {
-      const client = await KafkajsProducer.open({ settings, producer, log, clock, onRetry }, signal)
-      const countPartitions = this.#countPartitions.bind(this)
-      const limits = this.#limits
-      const sink = new KafkajsSink({ pipeline, producer: client, settings: producer, limits, countPartitions, meter })
-      return this.#keep(sink)
+      const producing = await this.#choose(signal)
+      return this.#keep(await producing.open(pipeline, signal))
     } catch (error) {
       signal.throwIfAborted()
       throw faultOf(error, 'open a producer')
@@ -70,6 +65,19 @@ class Target implements KafkaTarget {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#sinks].map(sink => sink[Symbol.asyncDispose]()))
+    const producing = await this.#producing?.catch(() => undefined)
+    await producing?.[Symbol.asyncDispose]()
+  }
+
+  /** Once for all pipelines, which may open at the same time; a failure is not remembered. */
+  #choose(signal: AbortSignal): Promise<Producing> {
+    const limits = this.#limits
+    const countPartitions = this.#countPartitions.bind(this)
+    this.#producing ??= chooseProducing({ ...this.#options, limits, countPartitions }, signal).catch(error => {
+      this.#producing = undefined
+      throw error
+    })
+    return this.#producing
   }
 
   #keep(sink: Sink): Sink {

@@ -3,7 +3,7 @@ import { systemClock } from '../../../src/clock.ts'
 import { silentLogger } from '../../../src/log.ts'
 import { silentMeter } from '../../../src/meter.ts'
 import type { OutRecord } from '../../../src/record.ts'
-import type { KafkaSettings, ProducerSettings } from '../../../src/sink/kafka/settings.ts'
+import type { ClientChoice, KafkaSettings, ProducerSettings } from '../../../src/sink/kafka/settings.ts'
 import { defaultProducerSettings } from '../../../src/sink/kafka/settings.ts'
 import { createKafkaTarget, type KafkaTarget } from '../../../src/sink/kafka/target.ts'
 import type { TopicSpec } from '../../../src/sink/sink.ts'
@@ -21,9 +21,14 @@ export function settingsFor(brokers: readonly string[]): KafkaSettings {
   return { brokers, clientId: 'mongo2kafka-test' }
 }
 
-export function targetFor(brokers: readonly string[], producer: Partial<ProducerSettings> = {}): KafkaTarget {
+export function targetFor(
+  brokers: readonly string[],
+  producer: Partial<ProducerSettings> = {},
+  client: ClientChoice = 'auto',
+): KafkaTarget {
   return createKafkaTarget({
     settings: settingsFor(brokers),
+    client,
     producer: { ...defaultProducerSettings, ...producer },
     clock: systemClock,
     log: silentLogger,
