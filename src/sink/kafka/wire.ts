@@ -71,6 +71,9 @@ export interface Wire extends AsyncDisposable {
   connect(nodeId: number, signal: AbortSignal): Promise<BrokerConnection>
   /** The leaders of `topics`, in their order, asked anew. No topic is created by asking. */
   leaders(topics: readonly string[], signal: AbortSignal): Promise<readonly TopicLeaders[]>
-  /** An identity without transactional id: nobody can fence it. */
+  /**
+   * An identity without transactional id: nobody can fence it. A broker that has just started refuses with a
+   * Retryable (code 14, COORDINATOR_LOAD_IN_PROGRESS) until it has a block of ids to give: ask again soon.
+   */
   initProducerId(signal: AbortSignal): Promise<ProducerIdentity>
 }
