@@ -1,4 +1,5 @@
-import { CompressionCodecs, CompressionTypes } from 'kafkajs'
+// biome-ignore lint/correctness/noUnresolvedImports: a CommonJS module, of whose names Node finds only some
+import kafkajs, { CompressionTypes } from 'kafkajs'
 import { type Compression, compress } from '../record-batch/compression.ts'
 
 const types = {
@@ -12,7 +13,7 @@ const types = {
 /** kafkajs's name for `compression`. It knows gzip only; the others are given to it, for sending. */
 export function compressionType(compression: Compression): CompressionTypes {
   if (compression !== 'none' && compression !== 'gzip') {
-    CompressionCodecs[types[compression]] = () => ({
+    kafkajs.CompressionCodecs[types[compression]] = () => ({
       compress: async ({ buffer }: { readonly buffer: Buffer }): Promise<Buffer> => compress(compression, buffer),
       decompress: (): Promise<Buffer> => Promise.reject(new Error(`${compression} is written here, never read`)),
     })
