@@ -3,10 +3,11 @@
  * seconds per million events of this process and of mongod, and the peak RSS. Each drain is a process of its own.
  *
  *     node bench/source.ts [--events 500000] [--bytes 500] [--rounds 3] [--modes none,lookup,server-lookup]
- *         [--batch-bytes 3000000]
+ *         [--batch-bytes 2000000] [--share 1]
  *
  * `lookup` is `fullDocument: updateLookup` as we do it, batched; `server-lookup` the same done by MongoDB. Starts a
- * mongod of its own; with M2K_TEST_MONGODB_URI it uses that one, and drops the database `bench_source` there.
+ * mongod of its own. `wide` and `narrow` read two collections of the database, one of them with `--share` of the writes,
+ * on a stream of everything and on one without what nobody wants. With M2K_TEST_MONGODB_URI it uses that mongod, and drops the database `bench_source` there.
  */
 import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
@@ -14,13 +15,14 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { parseArgs } from 'node:util'
-import { Long, MongoClient, ObjectId } from 'mongodb'
+import { type Collection, Long, MongoClient, ObjectId } from 'mongodb'
 import { systemClock } from '../src/clock.ts'
 import { silentLogger } from '../src/log.ts'
 import { silentMeter } from '../src/meter.ts'
 import { Position } from '../src/position.ts'
 import { startReplicaSet } from '../src/services/replica-set.ts'
 import { openMongo } from '../src/source/mongo.ts'
+import { defaultReach } from '../src/source/reach.ts'
 import type { Selection } from '../src/source/source.ts'
 
 const { values: options } = parseArgs({
@@ -28,6 +30,7 @@ const { values: options } = parseArgs({
     events: { type: 'string', default: '500000' },
     bytes: { type: 'string', default: '500' },
     rounds: { type: 'string', default: '3' },
+    share: { type: 'string', default: '1' },
     'batch-bytes': { type: 'string' },
     modes: { type: 'string', default: 'none,lookup,server-lookup' },
     drain: { type: 'string' },
@@ -36,8 +39,14 @@ const { values: options } = parseArgs({
 const DATABASE = 'bench_source'
 const JIFFIES_PER_SECOND = 100
 
+const someOfMany = [`${DATABASE}.docs`, `${DATABASE}.quiet`]
+const wide = { ...defaultReach, share: 0 }
+const narrow = { ...defaultReach, windowMs: 100, share: 1 }
+
 const selections = {
   none: {},
+  wide: { collections: someOfMany },
+  narrow: { collections: someOfMany },
   lookup: { fullDocument: 'updateLookup' },
   // With a filter MongoDB itself must look the documents up: the filter may be about them.
   'server-lookup': { fullDocument: 'updateLookup', filter: {} },
@@ -47,7 +56,9 @@ type Mode = keyof typeof selections
 interface Drain {
   readonly uri: string
   readonly mode: Mode
+  /** All that were written, and how many of them are in the collection read. */
   readonly events: number
+  readonly wanted: number
   readonly from: string
   readonly batchBytes: number | undefined
 }
@@ -60,38 +71,56 @@ interface Result {
   readonly batches: number
 }
 
-/** 60 % insert, 30 % $set, 10 % delete. Gives the cluster time before the first. */
-async function writeBacklog(uri: string, events: number, bytes: number): Promise<bigint> {
+/** 60 % insert, 30 % $set, 10 % delete, a thousand at a time. Gives the cluster time of the first. */
+async function writeBacklog(uri: string, events: number, bytes: number, share: number) {
   await using client = new MongoClient(uri)
   const db = client.db(DATABASE)
   await db.dropDatabase()
-  const docs = await db.createCollection('docs')
+  const [docs, foreign] = [await db.createCollection('docs'), await db.createCollection('foreign')]
   const { operationTime } = await db.command({ ping: 1 })
-  const live: ObjectId[] = []
-  let oldest = 0
+  const sets = [new WorkingSet(docs), new WorkingSet(foreign)] as const
+  let wanted = 0
   for (let done = 0; done < events; ) {
     const size = Math.min(1_000, events - done)
+    const mine = wanted < share * (done + size)
+    await (mine ? sets[0] : sets[1]).write(size, done, bytes)
+    if (mine) wanted += size
+    done += size
+  }
+  return { from: String(operationTime.toBigInt() + 1n), wanted }
+}
+
+/** A collection whose updates and deletes meet documents that are there. */
+class WorkingSet {
+  readonly #collection: Collection
+  readonly #live: ObjectId[] = []
+  #oldest = 0
+
+  constructor(collection: Collection) {
+    this.#collection = collection
+  }
+
+  async write(size: number, seq: number, bytes: number): Promise<void> {
+    const live = this.#live
     const inserts = Math.round(size * 0.6)
     const deletes = Math.round(size * 0.1)
-    const documents = Array.from({ length: inserts }, (_, i) => order(done + i, bytes))
-    await docs.insertMany(documents, { ordered: false })
+    const documents = Array.from({ length: inserts }, (_, i) => order(seq + i, bytes))
+    await this.#collection.insertMany(documents, { ordered: false })
     live.push(...documents.map(document => document._id))
     const updates = Array.from({ length: size - inserts - deletes }, (_, i) => ({
       updateOne: {
-        filter: { _id: live[oldest + Math.floor(Math.random() * (live.length - oldest))]! },
-        update: { $set: { status: 'shipped', amount: Math.random() * 1000, 'address.city': `city ${done + i}` } },
+        filter: { _id: live[this.#oldest + Math.floor(Math.random() * (live.length - this.#oldest))]! },
+        update: { $set: { status: 'shipped', amount: Math.random() * 1000, 'address.city': `city ${seq + i}` } },
       },
     }))
-    await docs.bulkWrite(updates, { ordered: false })
-    const removed = live.slice(oldest, oldest + deletes)
-    oldest += deletes
-    await docs.bulkWrite(
+    await this.#collection.bulkWrite(updates, { ordered: false })
+    const removed = live.slice(this.#oldest, this.#oldest + deletes)
+    this.#oldest += deletes
+    await this.#collection.bulkWrite(
       removed.map(_id => ({ deleteOne: { filter: { _id } } })),
       { ordered: false },
     )
-    done += size
   }
-  return operationTime.toBigInt() + 1n
 }
 
 function order(seq: number, bytes: number) {
@@ -120,11 +149,12 @@ async function mongodSeconds(client: MongoClient): Promise<number> {
   return ((user ?? Number.NaN) + (system ?? Number.NaN)) / JIFFIES_PER_SECOND
 }
 
-async function drain({ uri, mode, events, from, batchBytes }: Drain): Promise<Result> {
+async function drain({ uri, mode, wanted, from, batchBytes }: Drain): Promise<Result> {
   await using client = new MongoClient(uri)
   const stop = new AbortController()
+  const reach = mode === 'narrow' ? narrow : wide
   const parts = { clock: systemClock, log: silentLogger, meter: silentMeter }
-  await using mongo = await openMongo({ uri, ...parts, ...(batchBytes && { batchBytes }) }, stop.signal)
+  await using mongo = await openMongo({ uri, ...parts, reach, ...(batchBytes && { batchBytes }) }, stop.signal)
   const source = mongo.source({
     pipeline: 'bench',
     collections: [`${DATABASE}.docs`],
@@ -140,7 +170,7 @@ async function drain({ uri, mode, events, from, batchBytes }: Drain): Promise<Re
   for await (const batch of source.read(Position.ofTime(BigInt(from)), stop.signal)) {
     seen += batch.events.length
     if (batch.events.length > 0) batches++
-    if (seen >= events) break
+    if (seen >= wanted) break
   }
   const seconds = (performance.now() - start) / 1_000
   const { user, system } = process.cpuUsage(cpuBefore)
@@ -177,12 +207,12 @@ async function main(): Promise<void> {
   await using stack = new AsyncDisposableStack()
   const servers = { env: process.env, members: 1, oplogSizeMb: 4_096, signal: AbortSignal.timeout(600_000) } as const
   const uri = given ?? stack.use(await startReplicaSet(servers)).uri
-  const from = String(await writeBacklog(uri, events, Number(options.bytes)))
+  const { from, wanted } = await writeBacklog(uri, events, Number(options.bytes), Number(options.share))
   console.log(`${events} events, documents of ${options.bytes} bytes, Node ${process.version}`)
   for (let round = 0; round < rounds; round++) {
     for (const mode of options.modes.split(',')) {
       if (!isMode(mode)) throw new Error(`no such mode: ${mode}`)
-      report(mode, events, await drainApart({ uri, mode, events, from, batchBytes }))
+      report(mode, events, await drainApart({ uri, mode, events, wanted, from, batchBytes }))
     }
   }
 }

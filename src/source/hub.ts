@@ -3,15 +3,29 @@ import { Retryable } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Position } from '../position.ts'
 import { classify } from './classify.ts'
+import { Dealer } from './deal.ts'
 import type { Matcher } from './match.ts'
+import type { Namespace } from './raw-event.ts'
+import { Reach, type ReachSettings } from './reach.ts'
 import type { ChangeStreamReader, RawBatch } from './reader.ts'
 import { Seat } from './seat.ts'
+
+/** How the shared stream can be opened. */
+export interface SharedStreams {
+  /** `narrow`: MongoDB leaves out what no pipeline wants. */
+  readonly open: (narrow: boolean) => Pick<ChangeStreamReader, 'read'>
+  /** What the pipelines want, together; undefined where the stream cannot be narrower than it is. */
+  readonly wants: Matcher | undefined
+}
 
 export interface HubSettings {
   readonly clock: Clock
   readonly log: Logger
-  /** Makes the shared stream's reader, wide enough for every pipeline known by then. */
-  readonly openReader: () => ChangeStreamReader
+  /**
+   * The shared stream's readers, wide enough for every pipeline known by then: asked for when the stream starts to run.
+   */
+  readonly streams: () => SharedStreams
+  readonly reach: ReachSettings
   /** How long the first pipeline waits for others that start with it. */
   readonly gatherMs: number
   /** How long the shared stream waits for a pipeline that takes nothing before that one must read on its own. */
@@ -26,6 +40,7 @@ export interface HubSettings {
 export class Hub {
   readonly #settings: HubSettings
   readonly #seats = new Set<Seat>()
+  readonly #dealer = new Dealer(this.#seats)
   #running: AbortController | undefined
   /** Where the last batch began; undefined until the stream's start is settled. */
   #lastFrom: Position | undefined
@@ -47,6 +62,7 @@ export class Hub {
     if (this.#running && last && lastFrom && position.compare(lastFrom) < 0) return undefined
     const seat = new Seat(matches, position)
     this.#seats.add(seat)
+    this.#dealer.forget()
     if (!this.#running) this.#start()
     // A pipeline that is within the last batch is given the rest of it.
     else if (last && position.compare(last.position) < 0) seat.offer(last)
@@ -59,9 +75,14 @@ export class Hub {
   }
 
   leave(seat: Seat): void {
-    this.#seats.delete(seat)
-    seat.close()
+    this.#remove(seat)
     if (this.#seats.size === 0) this.#running?.abort(new Error('no pipeline reads'))
+  }
+
+  #remove(seat: Seat): void {
+    this.#seats.delete(seat)
+    this.#dealer.forget()
+    seat.close()
   }
 
   #start(): void {
@@ -75,6 +96,7 @@ export class Hub {
       this.#running = undefined
       for (const seat of this.#seats) seat.close(fault)
       this.#seats.clear()
+      this.#dealer.forget()
     }
     running.signal.addEventListener('abort', () => done(), { once: true })
     this.#pump(running.signal).then(
@@ -90,19 +112,37 @@ export class Hub {
   }
 
   async #pump(signal: AbortSignal): Promise<void> {
-    const { clock, gatherMs, openReader } = this.#settings
+    const { clock, gatherMs, streams } = this.#settings
     await clock.sleep(gatherMs, signal)
     const from = earliest(this.#seats)
     if (!from) return
     // From here on only pipelines that are not behind `from` may sit down.
     this.#lastFrom = from
     this.#last = { events: [], position: from, bytes: 0, more: false }
-    for await (const batch of openReader().read(from, signal)) {
+    const { open, wants } = streams()
+    const reach = new Reach(this.#settings.reach, clock.nowMs())
+    while (!signal.aborted) await this.#run(open(reach.narrow).read(this.#last.position, signal), reach, wants, signal)
+  }
+
+  /** Deals `batches` out until they end, or until the stream is to be opened with another reach. */
+  async #run(
+    batches: AsyncIterable<RawBatch>,
+    reach: Reach,
+    wants: Matcher | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { clock, log } = this.#settings
+    for await (const batch of batches) {
       if (signal.aborted) return
-      this.#lastFrom = this.#last.position
+      this.#lastFrom = this.#last!.position
       this.#last = batch
-      for (const seat of this.#seats) seat.offer(batch)
+      const parts = this.#dealer.deal(batch)
+      const nowMs = clock.nowMs()
+      for (const seat of this.#seats) seat.deal(parts.get(seat), batch, nowMs)
       await Promise.all([...this.#seats].map(seat => this.#room(seat, signal)))
+      if (!wants || !reach.saw(batch.events.length, wantedOf(batch, wants), clock.nowMs())) continue
+      log.info({ narrow: reach.narrow }, 'The shared change stream is opened again with another reach')
+      return
     }
   }
 
@@ -120,8 +160,7 @@ export class Hub {
         const late = await Promise.race([stalled, seat.changed.then(() => false)])
         if (!late) continue
         if (!signal.aborted) log.info({}, 'A pipeline takes nothing: it reads a stream of its own when it goes on')
-        this.#seats.delete(seat)
-        seat.close()
+        this.#remove(seat)
       }
     } finally {
       timer.abort()
@@ -133,4 +172,19 @@ function earliest(seats: ReadonlySet<Seat>): Position | undefined {
   let first: Position | undefined
   for (const { position } of seats) if (!first || position.compare(first) < 0) first = position
   return first
+}
+
+/** How many events of the batch any pipeline wants. */
+function wantedOf(batch: RawBatch, wants: Matcher): number {
+  let wanted = 0
+  let namespace: Namespace | undefined
+  let mine = false
+  for (const event of batch.events) {
+    if (event.namespace !== namespace) {
+      namespace = event.namespace
+      mine = wants(namespace.db, namespace.collection)
+    }
+    if (mine) wanted++
+  }
+  return wanted
 }

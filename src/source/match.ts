@@ -64,6 +64,27 @@ export function scopeOf(patterns: readonly string[]): Scope {
   return { db: first.db, collection: one ? first.collection : undefined }
 }
 
+/**
+ * A match expression on change events that passes what `patterns` name, in a stream over their `scopeOf`; undefined
+ * where that stream has nothing else, and for regular expressions, which MongoDB may read differently. Events of a
+ * whole database have a namespace without `coll`. MongoDB applies it to the oplog's entries, before it makes events.
+ */
+export function narrowing(patterns: readonly string[]): Readonly<Record<string, unknown>> | undefined {
+  const scope = scopeOf(patterns)
+  if (scope.collection !== undefined || patterns.some(regexOf)) return undefined
+  const names = patterns.map(splitName)
+  const whole = new Set(names.filter(({ collection }) => collection === '*').map(({ db }) => db))
+  if (scope.db !== undefined && whole.has(scope.db)) return undefined
+  const some = names.filter(({ db }) => !whole.has(db))
+  const databases = [...new Set(some.map(({ db }) => db))].map(db => ({ db }))
+  const namespaces = [...databases, ...some.map(({ db, collection }) => ({ db, coll: collection }))]
+  const clauses = [
+    ...(whole.size > 0 ? [{ 'ns.db': { $in: [...whole] } }] : []),
+    ...(namespaces.length > 0 ? [{ ns: { $in: namespaces } }] : []),
+  ]
+  return clauses.length === 1 ? clauses[0] : { $or: clauses }
+}
+
 /** Whether a stream over `outer` sees everything that `inner` has. */
 export function covers(outer: Scope, inner: Scope): boolean {
   if (outer.db === undefined) return true

@@ -9,11 +9,12 @@ import { classify } from './classify.ts'
 import { inspectCluster } from './cluster.ts'
 import { runCommand } from './command.ts'
 import { operationTimeOf, type StreamImages } from './cursor.ts'
-import { Hub } from './hub.ts'
+import { Hub, type SharedStreams } from './hub.ts'
 import { ownImages, sharedImages } from './images.ts'
 import { Lookup } from './lookup.ts'
-import { compileMatcher, type Scope, scopeOf } from './match.ts'
+import { compileMatcher, narrowing, type Scope, scopeOf } from './match.ts'
 import { PipelineSource } from './pipeline-source.ts'
+import { defaultReach, type ReachSettings } from './reach.ts'
 import { ChangeStreamReader } from './reader.ts'
 import type { OplogWindow, Selection, Source } from './source.ts'
 import { readOplogWindow } from './window.ts'
@@ -36,6 +37,8 @@ export interface MongoOptions {
   readonly batchBytes?: number
   /** The most events of a reply. Default 5000. */
   readonly maxBatchEvents?: number
+  /** When the shared stream leaves out what no pipeline wants. */
+  readonly reach?: ReachSettings
 }
 
 /** A MongoDB deployment as the pipelines' source. */
@@ -107,8 +110,8 @@ class MongoSources implements Mongo {
     this.#options = options
     this.#client = client
     this.#owned = owned
-    const { clock, log, stallMs = 10_000 } = options
-    this.#hub = new Hub({ clock, log, gatherMs, stallMs, openReader: () => this.#sharedReader() })
+    const { clock, log, stallMs = 10_000, reach = defaultReach } = options
+    this.#hub = new Hub({ clock, log, gatherMs, stallMs, reach, streams: () => this.#sharedStreams() })
   }
 
   window(signal: AbortSignal): Promise<OplogWindow | undefined> {
@@ -155,9 +158,13 @@ class MongoSources implements Mongo {
     }
   }
 
-  #sharedReader(): ChangeStreamReader {
-    const scope = scopeOf(this.#shared.flatMap(selection => selection.collections))
-    return this.#reader(scope, sharedImages(this.#shared), undefined)
+  #sharedStreams(): SharedStreams {
+    const patterns = this.#shared.flatMap(selection => selection.collections)
+    const [scope, images, filter] = [scopeOf(patterns), sharedImages(this.#shared), narrowing(patterns)]
+    return {
+      open: narrow => this.#reader(scope, images, narrow ? filter : undefined),
+      wants: filter && compileMatcher(patterns),
+    }
   }
 
   #reader(scope: Scope, images: StreamImages, filter: Selection['filter']): ChangeStreamReader {

@@ -1,41 +1,27 @@
 import type { Fault } from '../errors.ts'
 import type { Position } from '../position.ts'
+import { Part, type Place, partOf } from './deal.ts'
 import type { Matcher } from './match.ts'
-import type { RawEvent } from './raw-event.ts'
 import type { RawBatch } from './reader.ts'
 
 /** Batches that wait for one pipeline; the shared stream waits while there are more. */
 const limit = 2
-
-/** The part of `batch` that is the pipeline's: its own collections, after `position`; the batch's position either way. */
-export function partOf(batch: RawBatch, matches: Matcher, position: Position): RawBatch {
-  // Events are in order: only where the first is at or below the position are comparisons needed.
-  const first = batch.events[0]
-  const behind = first !== undefined && first.position.compare(position) <= 0
-  const events: RawEvent[] = []
-  let bytes = 0
-  for (const event of batch.events) {
-    // Invalidate is about a stream, and ours is shared: the pipelines see the drop or rename itself.
-    if (event.operation === 'invalidate' || !matches(event.db, event.collection)) continue
-    if (behind && event.position.compare(position) <= 0) continue
-    events.push(event)
-    bytes += event.end - event.start
-  }
-  return { events, position: batch.position.compare(position) > 0 ? batch.position : position, bytes, more: batch.more }
-}
+/** A pipeline without events needs to hear of its position only so often. */
+const markIntervalMs = 100
 
 /** A pipeline's place at the shared stream: what waits for it, and how far it has been given the events. */
-export class Seat {
-  readonly #matches: Matcher
+export class Seat implements Place {
+  readonly matches: Matcher
   readonly #waiting: RawBatch[] = []
   #fault: Fault | undefined
   #closed = false
+  #heardMs = Number.NEGATIVE_INFINITY
   #changed = Promise.withResolvers<void>()
   /** Everything up to here has been offered, or was behind the pipeline before. */
   position: Position
 
   constructor(matches: Matcher, position: Position) {
-    this.#matches = matches
+    this.matches = matches
     this.position = position
   }
 
@@ -43,9 +29,25 @@ export class Seat {
     return !this.#closed && this.#waiting.length >= limit
   }
 
+  /** The pipeline's part of `batch`. */
   offer(batch: RawBatch): void {
+    this.#offer(partOf(batch, this.matches, this.position))
+  }
+
+  /** As `offer`, with the part already made; undefined where `batch` has no event of the pipeline. */
+  deal(part: Part | undefined, batch: RawBatch, nowMs: number): void {
+    const mark = part?.finish() ?? new Part(batch, this.position).finish()
+    const sinceMs = nowMs - this.#heardMs
+    if (mark.events.length === 0 && sinceMs >= 0 && sinceMs < markIntervalMs) {
+      this.position = mark.position
+      return
+    }
+    this.#heardMs = nowMs
+    this.#offer(mark)
+  }
+
+  #offer(part: RawBatch): void {
     if (this.#closed) return
-    const part = partOf(batch, this.#matches, this.position)
     this.position = part.position
     // Of positions alone the last is enough: an idle pipeline is never full.
     if (part.events.length === 0 && this.#waiting.at(-1)?.events.length === 0) this.#waiting.pop()

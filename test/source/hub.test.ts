@@ -3,6 +3,7 @@ import { connect } from 'node:net'
 import { BSON } from 'mongodb'
 import { describe, expect, inject, it } from 'vitest'
 import type { ChangeEvent } from '../../src/event.ts'
+import { silentLogger } from '../../src/log.ts'
 import type { Position } from '../../src/position.ts'
 import type { Source } from '../../src/source/source.ts'
 import { freshDatabase, ids, type Lab, openLab, patience, selection, take } from './lab.ts'
@@ -142,6 +143,36 @@ describe('the shared stream', () => {
     expect(stuckIds).toEqual(ids(a.events))
     await slow.return?.()
     await a.stop()
+  })
+
+  it('leaves out what nobody wants while that is most of it; no change is lost or comes twice', async () => {
+    const reaches: unknown[] = []
+    const log = { ...silentLogger, info: (fields: Readonly<Record<string, unknown>>) => reaches.push(fields.narrow) }
+    const reach = { windowMs: 100, foreignPerSecond: 10, share: 0.5, narrowMs: 100, maxNarrowMs: 100 }
+    await using lab = await openLab(inject('mongodbUri'), { log, reach, awaitMs: 20 })
+    const db = freshDatabase('hub')
+    const sources = ['a', 'b'].map(name => lab.mongo.source(selection(name, [`${db}.${name}`])))
+    const from = await sources[0]!.now(patience())
+    const [a, b] = sources.map(source => follow(source, from))
+    let written = 0
+    while (reaches.length < 6) {
+      await inserted(lab, db, 'foreign', 10 * written, 10 * written + 10)
+      for (const name of ['a', 'b']) await inserted(lab, db, name, written, written + 1)
+      written++
+    }
+    expect(reaches.slice(0, 6)).toEqual([true, false, true, false, true, false])
+    await lab.client.db(db).dropDatabase()
+    await inserted(lab, db, 'a', written, written + 1)
+    const [ofA, ofB] = [written + 3, written + 2] // The inserts, then the drop and the end of the database.
+    await expect.poll(() => [a!.events.length, b!.events.length], { timeout: 20_000 }).toEqual([ofA, ofB])
+    for (const [one, also] of [
+      [a!, ['drop', 'dropDatabase', 'insert']],
+      [b!, ['drop', 'dropDatabase']],
+    ] as const) {
+      expect(ids(one.events.slice(0, written))).toEqual(range(0, written))
+      expect(one.events.slice(written).map(({ operation }) => operation)).toEqual(also)
+    }
+    await Promise.all([a!.stop(), b!.stop()])
   })
 
   it('is not used by a pipeline with a filter, which MongoDB evaluates', async () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { compileMatcher, covers, scopeOf } from '../../src/source/match.ts'
+import { compileMatcher, covers, narrowing, scopeOf } from '../../src/source/match.ts'
 
 const db = fc.stringMatching(/^[a-z]{1,3}$/)
 const collection = fc.stringMatching(/^[a-z.]{1,4}$/)
@@ -27,6 +27,21 @@ describe('matching collections', () => {
 
   it.each(['shop', '.a', 'shop.', '/(/'])('refuses %s', pattern => {
     expect(() => compileMatcher([pattern])).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }))
+  })
+
+  it.each([
+    [['shop.orders'], undefined],
+    [['shop.*'], undefined],
+    [['shop.*', 'shop.orders'], undefined],
+    [['/a/', 'shop.orders'], undefined],
+    [['shop.a', 'shop.b'], { ns: { $in: [{ db: 'shop' }, { db: 'shop', coll: 'a' }, { db: 'shop', coll: 'b' }] } }],
+    [['shop.*', 'other.*'], { 'ns.db': { $in: ['shop', 'other'] } }],
+    [
+      ['shop.*', 'other.a.b'],
+      { $or: [{ 'ns.db': { $in: ['shop'] } }, { ns: { $in: [{ db: 'other' }, { db: 'other', coll: 'a.b' }] } }] },
+    ],
+  ])('is narrowed for %j by %j', (patterns, expected) => {
+    expect(narrowing(patterns)).toEqual(expected)
   })
 
   it('has a scope that holds every collection that matches', () => {
