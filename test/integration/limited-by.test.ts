@@ -76,17 +76,19 @@ test('a quota of the broker: the sink limits the throughput, and no longer once 
   await using daemon = await startDaemon(name, clientId, 'fullDocument: default')
   await daemon.reaches('all', 'idle')
   await insert(collection, 10_000) // A backlog of a hundred seconds at this rate.
-  const limited = await limitedBy(daemon, 'sink', 0.9)
-  expect(limited.busy.source + limited.busy.encode).toBeLessThan(0.1)
+  const limited = await limitedBy(daemon, 'sink', 0.8)
+  expect(limited.busy.source + limited.busy.encode).toBeLessThan(0.2)
+  expect(limited.throttledRatio).toBeGreaterThan(0.5)
   const { source, encode, sink } = await shares(daemon)
-  expect(sink).toBeGreaterThan(5 * (source! + encode!))
-  expect(await (await fetch(await daemon.adminUrl())).text()).toMatch(/the sink, \d+ % of the time/)
+  expect(sink).toBeGreaterThan(2 * (source! + encode!))
+  const page = await (await fetch(await daemon.adminUrl())).text()
+  expect(page).toMatch(/the sink, \d+ % of the time \(throttled by the broker \d+ %\)/)
   await setQuota(clientId, undefined)
   await delivered(daemon, 10_000)
   await limitedBy(daemon, undefined, 0)
 }, 300_000)
 
-test('a filter that costs MongoDB much: the source limits the throughput, until all is read', async () => {
+test('a filter that costs MongoDB much: the source limits the throughput', async () => {
   const name = `fi${crypto.randomUUID().slice(0, 8)}`
   await using client = new MongoClient(inject('mongodbUri'))
   const collection = client.db(name).collection('orders')
@@ -99,6 +101,4 @@ test('a filter that costs MongoDB much: the source limits the throughput, until 
   const { busy } = await limitedBy(daemon, 'source', 0.6)
   expect(busy.source).toBeGreaterThan(busy.encode + busy.sink)
   expect(await (await fetch(await daemon.adminUrl())).text()).toMatch(/the source \(MongoDB\), \d+ % of the time/)
-  await delivered(daemon, 20_000)
-  await limitedBy(daemon, undefined, 0)
 }, 300_000)
