@@ -53,9 +53,9 @@ async function load(sink: Sink, topic: string, from: number, stop: AbortSignal) 
 }
 
 // Once more where it fails: real servers are killed on a machine that may be busy with other things.
-describe('a Kafka sink whose broker fails', { retry: 1 }, () => {
+describe.each(['platformatic', 'kafkajs'] as const)('a sink over %s whose broker fails', { retry: 1 }, client => {
   it('loses nothing and repeats nothing while it outlives a broker that is killed and restarted under load', async () => {
-    await using target = targetFor(broker.brokers, { deliveryTimeoutMs: 120_000 })
+    await using target = targetFor(broker.brokers, { deliveryTimeoutMs: 120_000 }, client)
     await using sink = await target.open('p', never)
     const topic = freshTopic('killed')
     await sink.partitions(topic, spec(partitions), never)
@@ -78,7 +78,7 @@ describe('a Kafka sink whose broker fails', { retry: 1 }, () => {
   })
 
   it('reports a broker that stays frozen, and the replay repeats a suffix only', async () => {
-    await using target = targetFor(broker.brokers, { deliveryTimeoutMs: 2_000 })
+    await using target = targetFor(broker.brokers, { deliveryTimeoutMs: 2_000 }, client)
     const topic = freshTopic('frozen')
     const stop = new AbortController()
     let durable = 0
@@ -113,7 +113,7 @@ describe('a Kafka sink whose broker fails', { retry: 1 }, () => {
   })
 
   it('is disposed in bounded time with a send under way, and nothing of it is sent later', async () => {
-    await using target = targetFor(broker.brokers)
+    await using target = targetFor(broker.brokers, {}, client)
     const topic = freshTopic('disposed')
     const sink = await target.open('p', never)
     await sink.partitions(topic, spec(partitions), never)
