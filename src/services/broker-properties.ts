@@ -38,6 +38,8 @@ export function brokerProperties(node: NodePlace, nodes: readonly NodePlace[], l
     // Topics are created with their partition counts or not at all: an automatic one hides a mistake.
     'auto.create.topics.enable': false,
     'log.segment.delete.delay.ms': 1_000,
+    // Records carry the time of their change, which may be long past: a broker would delete them within minutes.
+    'log.retention.ms': -1,
     ...(nodes.length > 1 && {
       'broker.heartbeat.interval.ms': 500,
       'broker.session.timeout.ms': 3_000,
