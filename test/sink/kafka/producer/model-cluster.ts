@@ -34,6 +34,7 @@ export class ModelCluster implements Wire {
   readonly #logs = new Map<string, ModelLog>()
   readonly #firstBytes = new Map<string, Buffer>()
   readonly #openBatches = new Map<string, number>()
+  readonly #rejected = new Set<bigint>()
   #producers = 0n
   /** While true, nobody answers questions about the cluster. */
   isBlind = false
@@ -101,6 +102,7 @@ export class ModelCluster implements Wire {
     for (const batch of batches) {
       const { producerId, baseSequence } = readBatch(batch.bytes)
       const lane = `${producerId} ${batch.topic}/${batch.partition}`
+      if (this.#rejected.has(producerId)) this.violations.push(`${lane}: sent after its caller heard of a failure`)
       const open = (this.#openBatches.get(lane) ?? 0) + 1
       this.#openBatches.set(lane, open)
       if (open > maxInFlight) this.violations.push(`${open} batches of ${lane} in flight`)
@@ -108,6 +110,15 @@ export class ModelCluster implements Wire {
       const first = this.#firstBytes.get(name)
       if (first === undefined) this.#firstBytes.set(name, Buffer.from(batch.bytes))
       else if (!first.equals(batch.bytes)) this.violations.push(`${name}: sent again with other bytes`)
+    }
+  }
+
+  /** A caller heard that this producer failed, and may replay: nothing of it may be on the way any more. */
+  noteRejected(producerId: bigint): void {
+    this.#rejected.add(producerId)
+    for (const [lane, open] of this.#openBatches) {
+      if (open > 0 && lane.startsWith(`${producerId} `))
+        this.violations.push(`${lane}: rejected with ${open} in flight`)
     }
   }
 

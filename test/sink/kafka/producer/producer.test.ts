@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { mutants, mutate } from './mutants.ts'
-import { type FaultPlan, type Plan, partitions, simulate, topics } from './simulate.ts'
+import { type EndingPlan, type FaultPlan, type Plan, partitions, simulate, topics } from './simulate.ts'
 
 const runs = 300
 
@@ -44,6 +44,30 @@ describe('the producer against a model of Kafka, in virtual time', () => {
       { numRuns: runs, seed: 1 },
     )
     expect(wrapped, 'no run went beyond 2^31').toBeGreaterThan(runs / 10)
+  })
+})
+
+const ending: fc.Arbitrary<EndingPlan> = fc.record({
+  producer: fc.nat(topics.length - 1),
+  atMs: fc.nat(300),
+  kind: fc.constantFrom('refused', 'aborted', 'disposed'),
+  partition: fc.nat(partitions - 1),
+  code: fc.constantFrom(10, 29, 45, 47, 59, 87, 90),
+})
+
+describe('a producer that ends', () => {
+  test('leaves a beginning of what it took, is silent before its callers hear of it, and harms no other', async () => {
+    const codes = new Set<string>()
+    await fc.assert(
+      fc.asyncProperty(plan, ending, async (plan, ending) => {
+        const { violations, rejections } = await simulate({ ...plan, ending })
+        expect(violations).toEqual([])
+        for (const rejection of rejections) codes.add(String(rejection).replace(/:.*/, ''))
+      }),
+      { numRuns: runs, seed: 2 },
+    )
+    const expected = ['Error', 'SINK_FENCED', 'SINK_REJECTED', 'SINK_UNAUTHORIZED', 'SINK_UNAVAILABLE']
+    expect([...codes]).toEqual(expect.arrayContaining(expected))
   })
 })
 

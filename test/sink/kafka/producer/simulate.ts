@@ -14,7 +14,6 @@ export const partitions = 3
 /** The third producer writes to the first one's topic: two pipelines may. */
 export const topics: readonly string[] = ['a', 'b', 'a']
 const brokers = 3
-const never = new AbortController().signal
 
 /** One `send`: by whom, how long after the one before, and the partitions of its records. */
 export interface CallPlan {
@@ -36,10 +35,21 @@ export interface FaultPlan {
   readonly error: { readonly code: number; readonly appended: boolean }
 }
 
+/** How one producer ends before its time. */
+export interface EndingPlan {
+  readonly producer: number
+  readonly atMs: number
+  readonly kind: 'refused' | 'aborted' | 'disposed'
+  readonly partition: number
+  /** What a batch is refused with. */
+  readonly code: number
+}
+
 export interface Plan {
   readonly seed: number
   readonly calls: readonly CallPlan[]
   readonly faults: readonly FaultPlan[]
+  readonly ending?: EndingPlan
 }
 
 export interface Outcome {
@@ -60,6 +70,8 @@ export async function simulate(plan: Plan, create: CreateQueue = createQueue): P
   const world = new World(time, cluster, plan, create)
   const startMs = time.nowMs()
   await world.open()
+  const { ending } = plan
+  if (ending !== undefined) time.after(ending.atMs, () => world.end(ending))
   for (const fault of plan.faults) time.after(fault.atMs, () => play(cluster, fault))
   let atMs = 0
   for (const call of plan.calls) {
@@ -77,6 +89,8 @@ export async function simulate(plan: Plan, create: CreateQueue = createQueue): P
 class World {
   readonly rejections: unknown[] = []
   settled = 0
+  readonly #aborts = topics.map(() => new AbortController())
+  readonly #ended = new Set<number>()
   readonly #time: VirtualTime
   readonly #cluster: ModelCluster
   readonly #dispatcher: Dispatcher
@@ -129,7 +143,7 @@ class World {
       return { topic, partition, key: Buffer.from('k'), value: Buffer.from(value), headers: {}, timestampMs: 1 }
     })
     const packed = packRecords(records)
-    const sending = this.#producers[producer]?.send(packed, never) ?? Promise.resolve()
+    const sending = this.#producers[producer]?.send(packed, this.#abortOf(producer)) ?? Promise.resolve()
     packed.bytes.fill(0) // Their owner uses the columns again.
     packed.starts.fill(0)
     void this.#settle(sending, producer, records)
@@ -140,9 +154,18 @@ class World {
       await sending
       this.#checkWritten(producer, records)
     } catch (error) {
+      this.#ended.add(producer)
+      this.#cluster.noteRejected(BigInt(producer + 1))
       this.rejections.push(error instanceof Fault ? `${error.code}: ${error.message}` : error)
     }
     this.settled += 1
+  }
+
+  end({ producer, kind, partition, code }: EndingPlan): void {
+    const log = this.#cluster.log(topics[producer] ?? '', partition)
+    if (kind === 'refused') log.troubles.push({ code, appended: false })
+    if (kind === 'aborted') this.#aborts[producer]?.abort(new Error('aborted'))
+    if (kind === 'disposed') void this.#producers[producer]?.[Symbol.asyncDispose]()
   }
 
   judge(): void {
@@ -151,7 +174,8 @@ class World {
     for (const [producer, byPartition] of this.#sent.entries()) {
       for (const [partition, sent] of byPartition.entries()) {
         const written = this.#written(producer, partition)
-        if (written.join() === sent.join()) continue
+        const expected = this.#ended.has(producer) ? sent.slice(0, written.length) : sent
+        if (written.join() === expected.join()) continue
         violations.push(`producer ${producer}, partition ${partition}: sent ${sent.join()}, written ${written.join()}`)
       }
     }
@@ -170,6 +194,10 @@ class World {
     await this.#time.run(() => false, 10_000)
     if (this.#cluster.produced > produced) this.#cluster.violations.push('something was sent after dispose')
     this.#dispatcher[Symbol.dispose]()
+  }
+
+  #abortOf(producer: number): AbortSignal {
+    return (this.#aborts[producer] ?? new AbortController()).signal
   }
 
   /** All of a call must be there when it resolves. */
