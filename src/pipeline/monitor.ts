@@ -92,9 +92,10 @@ export class Monitor implements Watch {
       if (state !== this.#state) this.enter(state)
     }
     const nowMs = this.#clock.nowMs()
+    const labels = { pipeline: this.name }
     for (const { timestampMs, count } of batch.times) {
       const seconds = Math.max(0, nowMs - timestampMs) / 1000
-      this.#meter.observe('end_to_end_latency_seconds', { pipeline: this.name }, seconds, count)
+      this.#meter.observe('end_to_end_latency_seconds', labels, seconds, count)
     }
     this.#meter.count('records_total', { pipeline: this.name, outcome: 'acknowledged' }, batch.recordCount)
   }
