@@ -19,6 +19,8 @@ export const ackTimeoutMs = 10_000
  * retries is the caller's decision, who must then throw the producer away.
  */
 const retryForEver = { initialRetryTime: 100, maxRetryTime: 1_000, retries: Number.MAX_SAFE_INTEGER }
+/** How long a dropped broker gets no new connection. */
+const dropMs = 2_000
 /** For questions that are asked once: the answer "not reachable" is an answer. */
 const retryOnce = { initialRetryTime: 100, maxRetryTime: 500, retries: 1 }
 
@@ -39,7 +41,11 @@ export interface Client {
    * batch could land among those of the next producer.
    */
   cut(reason: string): void
-  /** Ends the connections to one broker, `host:port`: their requests fail, and the next opens another. */
+  /**
+   * Ends the connections to one broker, `host:port`, and refuses new ones for a moment. All that waits for this broker
+   * fails at once and asks who leads now: a frozen broker takes connections, and then each request for itself would
+   * wait for an answer until its timeout.
+   */
   drop(broker: string, reason: string): void
   /** After `cut`. */
   readonly isCut: boolean
@@ -48,6 +54,7 @@ export interface Client {
 export function createClient(options: ClientOptions): Client {
   const { settings, log, clock, patience, onRetry = () => {} } = options
   const sockets = new Map<Socket, string>()
+  const droppedUntilMs = new Map<string, number>()
   const write = clientLog(log, clock, onRetry)
   let cutReason: string | undefined
   const config: KafkaConfig = {
@@ -64,8 +71,10 @@ export function createClient(options: ClientOptions): Client {
     logCreator: level => entry => cutReason === undefined && write(level)(entry),
     socketFactory: ({ host, port, ssl, onConnect }) => {
       if (cutReason !== undefined) throw new Error(cutReason)
+      const broker = `${host}:${port}`
+      if (clock.nowMs() < (droppedUntilMs.get(broker) ?? 0)) throw new Error(`${broker} did not answer`)
       const socket = openSocket(host, port, ssl, onConnect)
-      sockets.set(socket, `${host}:${port}`)
+      sockets.set(socket, broker)
       socket.once('close', () => sockets.delete(socket))
       return socket
     },
@@ -81,6 +90,7 @@ export function createClient(options: ClientOptions): Client {
       for (const socket of sockets.keys()) socket.destroy(new Error(reason))
     },
     drop(broker, reason) {
+      droppedUntilMs.set(broker, clock.nowMs() + dropMs)
       for (const [socket, address] of sockets) if (address === broker) socket.destroy(new Error(reason))
     },
     get isCut() {

@@ -55,7 +55,8 @@ export interface KafkajsProducerOptions {
  *
  * Known and dealt with here besides:
  * - Sequence numbers go wrong at 2^31: the sink has the producer exchanged well before.
- * - It keeps a connection on which a request timed out, and waits for each further request to time out there.
+ * - It keeps a connection on which a request timed out, and lets the other partitions time out there in turn: see
+ *   `Client.drop`.
  * - It retries after `disconnect`: see `Client.cut`.
  */
 export class KafkajsProducer implements PartitionProducer {
