@@ -8,9 +8,9 @@ import type { ChangeEvent } from '../event.ts'
 import type { Meter } from '../meter.ts'
 import { writeChangeEvent } from './change-event.ts'
 import { documentOf, writeDocument } from './document.ts'
-import type { EncodeOptions, Encoder, ValueFormat } from './encode.ts'
+import type { EncodedBlock, EncodeOptions, Encoder, ValueFormat } from './encode.ts'
 import { MetadataWriter } from './headers.ts'
-import { createKeyWriter } from './key.ts'
+import { createKeyWriter, type KeyWriter } from './key.ts'
 import type { RecordBlock, RecordBlocks } from './record-block.ts'
 
 const transcoders: Readonly<Record<ValueFormat, () => JsonTranscoder>> = {
@@ -20,79 +20,100 @@ const transcoders: Readonly<Record<ValueFormat, () => JsonTranscoder>> = {
 }
 
 /**
- * An encoder for one pipeline; `blocks` may be shared with others. Counts `malformed_strings_total{pipeline}`: strings and field names of values with
- * malformed UTF-8, which are written with U+FFFD. Throws Configuration where the options contradict each other.
+ * An encoder for one pipeline; `blocks` may be shared with others. Counts `malformed_strings_total{pipeline}`: strings
+ * and field names of values with malformed UTF-8, which are written with U+FFFD. Throws Configuration where the options
+ * contradict each other.
  */
 export function createEncoder(options: EncodeOptions, meter: Meter, blocks: RecordBlocks): Encoder {
-  const keys = createKeyWriter(options.key)
-  const json = transcoders[options.value.format]()
-  const metadata = new MetadataWriter(options)
-  const { shape } = options.value
-  let block: RecordBlock
-  const labels = { pipeline: pipelineOf(options.source) }
+  return new EventEncoder(options, meter, blocks)
+}
 
-  /** Appends the value; 'nothing' where the event gives no record. */
-  function writeValue(out: ByteWriter, event: ChangeEvent): 'value' | 'tombstone' | 'nothing' {
-    json.out = out
-    json.malformedStrings = 0
-    if (shape === 'change-event') {
-      writeChangeEvent(json, event, member(event))
-    } else {
-      const document = documentOf(event)
-      if (document === undefined) return 'nothing'
-      if (document === 'tombstone') return 'tombstone'
-      writeDocument(json, document, member(event))
+class EventEncoder implements Encoder {
+  readonly #options: EncodeOptions
+  readonly #meter: Meter
+  readonly #blocks: RecordBlocks
+  readonly #keys: KeyWriter
+  readonly #json: JsonTranscoder
+  readonly #metadata: MetadataWriter
+  /** undefined until the first `begin`. */
+  #block: RecordBlock | undefined
+
+  constructor(options: EncodeOptions, meter: Meter, blocks: RecordBlocks) {
+    this.#options = options
+    this.#meter = meter
+    this.#blocks = blocks
+    this.#keys = createKeyWriter(options.key)
+    this.#json = transcoders[options.value.format]()
+    this.#metadata = new MetadataWriter(options)
+  }
+
+  begin(): EncodedBlock {
+    const block = this.#blocks.take()
+    this.#block = block
+    return block
+  }
+
+  encode(event: ChangeEvent): void {
+    const block = this.#block
+    if (block === undefined) throw new Error('encode before begin')
+    try {
+      this.#writeRecords(event, block)
+    } catch (error) {
+      if (error instanceof RangeError) throw poison(event, error)
+      throw error
     }
-    if (json.malformedStrings > 0) meter.count('malformed_strings_total', labels, json.malformedStrings)
-    return 'value'
   }
 
-  function member(event: ChangeEvent): Buffer | undefined {
-    return options.headers ? undefined : metadata.member(event)
-  }
-
-  function endRecord(event: ChangeEvent, isTombstone: boolean, recordNumber: number): void {
-    block.endValue(isTombstone)
-    if (options.headers) metadata.headers(block.out, event, recordNumber)
-    else block.out.byte(0) // No headers: their number.
-    block.endRecord(event.timestampMs)
-  }
-
-  function writeRecords(event: ChangeEvent): void {
+  #writeRecords(event: ChangeEvent, block: RecordBlock): void {
     const { out } = block
     const keyStart = out.length
     out.ensure(0)
-    keys.write(out, event)
+    this.#keys.write(out, event)
     const keyEnd = out.length
     const keyHash = toPositive(murmur2(out.bytes, keyStart, keyEnd))
     block.endKey(keyHash)
-    const written = writeValue(out, event)
+    const written = this.#writeValue(event, out)
     if (written === 'nothing') {
       out.length = keyStart
       return
     }
-    out.ensure(1)
-    endRecord(event, written === 'tombstone', 0)
-    if (!options.tombstones || event.operation !== 'delete' || written === 'tombstone') return
+    this.#endRecord(event, block, written === 'tombstone', 0)
+    if (!this.#options.tombstones || event.operation !== 'delete' || written === 'tombstone') return
     out.ensure(keyEnd - keyStart)
     out.copy(out.bytes, keyStart, keyEnd)
     block.endKey(keyHash)
-    endRecord(event, true, 1)
+    this.#endRecord(event, block, true, 1)
   }
 
-  return {
-    begin() {
-      block = blocks.take()
-      return block
-    },
-    encode(event) {
-      try {
-        writeRecords(event)
-      } catch (error) {
-        if (error instanceof RangeError) throw poison(event, error)
-        throw error
-      }
-    },
+  #writeValue(event: ChangeEvent, out: ByteWriter): 'value' | 'tombstone' | 'nothing' {
+    const json = this.#json
+    json.out = out
+    json.malformedStrings = 0
+    if (this.#options.value.shape === 'change-event') {
+      writeChangeEvent(json, event, this.#member(event))
+    } else {
+      const document = documentOf(event)
+      if (document === undefined) return 'nothing'
+      if (document === 'tombstone') return 'tombstone'
+      writeDocument(json, document, this.#member(event))
+    }
+    if (json.malformedStrings > 0) {
+      const pipeline = pipelineOf(this.#options.source)
+      this.#meter.count('malformed_strings_total', { pipeline }, json.malformedStrings)
+    }
+    return 'value'
+  }
+
+  #member(event: ChangeEvent): Buffer | undefined {
+    return this.#options.headers ? undefined : this.#metadata.member(event)
+  }
+
+  #endRecord(event: ChangeEvent, block: RecordBlock, isTombstone: boolean, recordNumber: number): void {
+    block.endValue(isTombstone)
+    block.out.ensure(1)
+    if (this.#options.headers) this.#metadata.headers(block.out, event, recordNumber)
+    else block.out.byte(0) // No headers: their number.
+    block.endRecord(event.timestampMs)
   }
 }
 
