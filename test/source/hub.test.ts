@@ -1,10 +1,13 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { BSON } from 'mongodb'
+import { BSON, Timestamp } from 'mongodb'
 import { describe, expect, inject, it } from 'vitest'
+import type { Clock } from '../../src/clock.ts'
 import type { ChangeEvent } from '../../src/event.ts'
 import { silentLogger } from '../../src/log.ts'
-import type { Position } from '../../src/position.ts'
+import { Position } from '../../src/position.ts'
+import { EnvelopeReader } from '../../src/source/envelope.ts'
+import { Hub } from '../../src/source/hub.ts'
 import type { Source } from '../../src/source/source.ts'
 import { freshDatabase, ids, type Lab, openLab, patience, selection, take } from './lab.ts'
 
@@ -147,7 +150,11 @@ describe('the shared stream', () => {
 
   it('leaves out what nobody wants while that is most of it; no change is lost or comes twice', async () => {
     const reaches: unknown[] = []
-    const log = { ...silentLogger, info: (fields: Readonly<Record<string, unknown>>) => reaches.push(fields.narrow) }
+    // The token of an event that nobody wants is not of the narrow stream, which is then opened by time.
+    const info = (fields: Readonly<Record<string, unknown>>) => {
+      if ('narrow' in fields) reaches.push(fields.narrow)
+    }
+    const log = { ...silentLogger, info }
     const reach = { windowMs: 100, foreignPerSecond: 10, share: 0.5, narrowMs: 100, maxNarrowMs: 100 }
     await using lab = await openLab(inject('mongodbUri'), { log, reach, awaitMs: 20 })
     const db = freshDatabase('hub')
@@ -198,3 +205,56 @@ describe('the shared stream', () => {
     expect(bytes.subarray(start, end).includes(Buffer.of(0xff, 0xfe))).toBe(true)
   })
 })
+
+describe('the hub', () => {
+  it('opens the stream anew where the last batch ended, whenever its reach changes', async () => {
+    const at = (time: number) => Position.ofTime(BigInt(time))
+    const opened: [narrow: boolean, from: bigint][] = []
+    let time = 0
+    // Every batch is of the next cluster time, and has one event in ten for the pipeline.
+    const open = (narrow: boolean) => ({
+      async *read(from: Position, signal: AbortSignal) {
+        opened.push([narrow, from.clusterTime])
+        while (!signal.aborted) {
+          time++
+          const names = narrow ? ['mine'] : ['mine', ...Array.from({ length: 9 }, () => 'foreign')]
+          yield { events: names.map(name => eventAt(time, name)), position: at(time), bytes: 0, more: true }
+          await new Promise(setImmediate)
+        }
+      },
+    })
+    const clock: Clock = { nowMs: () => time * 100, sleep: () => Promise.resolve(), random: () => 0 }
+    const reach = { windowMs: 1_000, foreignPerSecond: 1, share: 0.5, narrowMs: 2_000, maxNarrowMs: 2_000 }
+    const matches = (_: string, collection: string) => collection === 'mine'
+    const streams = () => ({ open, wants: matches })
+    const hub = new Hub({ clock, log: silentLogger, streams, reach, gatherMs: 0, stallMs: 1_000 })
+    const seat = hub.sit(matches, at(0))!
+    const times: number[] = []
+    for await (const { events } of seat) {
+      times.push(...events.map(({ timestampMs }) => timestampMs / 1_000))
+      if (times.length >= 70) break
+    }
+    hub.leave(seat)
+    expect(times.slice(0, 70)).toEqual(Array.from({ length: 70 }, (_, i) => i + 1))
+    expect(opened.slice(0, 5)).toEqual([
+      [false, 0n],
+      [true, 10n],
+      [false, 30n],
+      [true, 40n],
+      [false, 60n],
+    ])
+  })
+})
+
+/** An event of the second `time`. */
+function eventAt(time: number, collection: string) {
+  const _id = { _data: `82${time.toString(16).padStart(16, '0')}2B022C0100296E04` }
+  const event = {
+    _id,
+    operationType: 'insert',
+    clusterTime: new Timestamp({ t: time, i: 1 }),
+    ns: { db: 'd', coll: collection },
+  }
+  const bytes = Buffer.from(BSON.serialize(event))
+  return new EnvelopeReader().read(bytes, 0, bytes.length)
+}
