@@ -38,6 +38,7 @@ const OPEN_BRACKET = 0x5b
 const CLOSE_BRACKET = 0x5d
 
 const NOTHING = Buffer.alloc(0)
+const NOTHING_VIEW = new DataView(NOTHING.buffer, NOTHING.byteOffset, 0)
 
 const TRUE = fixedText('true')
 const FALSE = fixedText('false')
@@ -62,24 +63,28 @@ export abstract class JsonTranscoder {
 
   /** What is being read, from the beginning of a call to its end. */
   private bytes: Buffer = NOTHING
-  private source: DataView = viewOf(NOTHING)
+  private source: DataView = NOTHING_VIEW
 
   /** Writes the document at `bytes[start, limit)`, or a part of that. */
   document(bytes: Buffer, start: number, limit: number): void {
     this.read(bytes)
     this.container(start, limit, OPEN_BRACE, CLOSE_BRACE, 0)
+    this.read(NOTHING)
   }
 
   /** Writes the value of `type` at `bytes[start, limit)`, or a part of that. Returns the offset behind it. */
   value(type: number, bytes: Buffer, start: number, limit: number): number {
     this.read(bytes)
     this.out.ensure(0)
-    return this.element(type, start, limit, 0)
+    const end = this.element(type, start, limit, 0)
+    this.read(NOTHING)
+    return end
   }
 
+  /** A hundred idle pipelines must not keep a hundred replies of MongoDB alive, so this ends with reading nothing. */
   private read(bytes: Buffer): void {
     this.bytes = bytes
-    this.source = viewOf(bytes)
+    this.source = bytes === NOTHING ? NOTHING_VIEW : viewOf(bytes)
   }
 
   protected abstract double(source: DataView, at: number): void

@@ -50,7 +50,8 @@ export function writeText(
 
 /**
  * Copies text up to the first byte that JSON wants escaped or that is not ASCII; there is room for all of it. Returns
- * where that byte is: mostly `end`.
+ * where that byte is: mostly `end`. Words take 0.4 ns a byte where single bytes take 0.95, from 4 bytes on; a native
+ * copy behind a scan is faster at no length. Remembering the labels of field names and comparing was slower, too.
  */
 export function copyPlain(out: ByteWriter, source: DataView, start: number, end: number): number {
   const { view } = out

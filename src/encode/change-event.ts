@@ -18,8 +18,11 @@ interface Field {
 
 const FULL_DOCUMENT = field('fullDocument')
 const BEFORE_CHANGE = field('fullDocumentBeforeChange')
-/** All fields, about in MongoDB's order. The resume token (`_id`) is not among them: it is ours alone. */
+/** Known only to be passed over: the resume token is ours alone. It comes first, so this saves comparing all names. */
+const RESUME_TOKEN = field('_id')
+/** All fields, about in MongoDB's order: mostly the next one is looked for first. */
 const FIELDS = [
+  RESUME_TOKEN,
   ...['operationType', 'clusterTime', 'wallTime'].map(field),
   FULL_DOCUMENT,
   ...['ns', 'documentKey', 'updateDescription'].map(field),
@@ -37,7 +40,11 @@ function field(name: string): Field {
  * them, at the end where only a lookup has found them, and are left out where undefined. `metadata`, one more member,
  * comes last. Throws a RangeError for malformed BSON.
  */
-export function writeChangeEvent(json: JsonTranscoder, event: ChangeEvent, metadata: Buffer | undefined): void {
+export function writeChangeEvent(
+  json: JsonTranscoder,
+  event: Pick<ChangeEvent, 'raw' | 'after' | 'before'>,
+  metadata: Buffer | undefined,
+): void {
   const { out } = json
   const { bytes, start, end } = event.raw
   const begin = out.length
@@ -56,7 +63,9 @@ export function writeChangeEvent(json: JsonTranscoder, event: ChangeEvent, metad
     const valueAt = at + 1 + known.name.size
     if (valueAt > last) throw malformed('text without terminator', at + 1)
     expected = place + 1
-    if (known === FULL_DOCUMENT) {
+    if (known === RESUME_TOKEN) {
+      at = valueEnd(type, bytes, valueAt, last)
+    } else if (known === FULL_DOCUMENT) {
       writeDocument(json, known, after)
       after = undefined
       at = valueEnd(type, bytes, valueAt, last)
