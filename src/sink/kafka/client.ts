@@ -106,6 +106,8 @@ function openSocket(host: string, port: number, tls: ConnectionOptions | undefin
     : connectTcp({ host, port }, onConnect)
   socket.setKeepAlive(true, keepAliveMs)
   socket.setNoDelay(true)
+  // kafkajs takes leave of a broken connection once for each request on it, and leaves a listener each time.
+  socket.setMaxListeners(0)
   return socket
 }
 
