@@ -32,6 +32,11 @@ export class ModelLog {
     return this.#entries.filter(entry => entry.producerId === producerId).flatMap(({ values }) => values)
   }
 
+  /** Records in each batch, in the order of the log. */
+  get batchSizes(): number[] {
+    return this.#entries.map(({ count }) => count)
+  }
+
   append(bytes: Buffer): { readonly code: number; readonly baseOffset: number } {
     const trouble = this.troubles.shift()
     if (trouble !== undefined && !trouble.appended) return { code: trouble.code, baseOffset: -1 }
