@@ -45,21 +45,18 @@ export async function drain(bench: Bench, connector: Connector, job: Job, run: R
     })
   if (!arrival.complete) {
     progress(`  only ${arrival.count} of ${run.records} records arrived. The end of its log:\n${await running.log()}`)
+    return resultOf(connector, run, false, { events: run.events, records: arrival.count })
   }
   const bytes = run.sizes ? { mbPerM: rounded((await servers.topicBytes(names[0]!)) / run.events, 1) } : {}
   const figures = { ...drainFigures(run, arrival, sampler, startedMs), ...bytes }
   progress(`  ${summaryLine(figures)}`)
   await topics.delete(names)
+  return resultOf(connector, run, true, figures)
+}
+
+function resultOf(connector: Connector, run: Run, complete: boolean, figures: Result['figures']): Result {
   const { scenario, variant, round } = run
-  return {
-    scenario,
-    connector: connector.name,
-    variant,
-    round,
-    complete: arrival.complete,
-    info: connector.info,
-    figures,
-  }
+  return { scenario, connector: connector.name, variant, round, complete, info: connector.info, figures }
 }
 
 function drainFigures(run: Run, arrival: Arrival, sampler: Sampler, startedMs: number) {

@@ -33,7 +33,7 @@ const storedMs = 4_000
 const resultsDir = join(import.meta.dirname, 'results')
 
 function say(line: string): void {
-  process.stderr.write(`${line}\n`)
+  process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${line}\n`)
 }
 
 async function main(argv: readonly string[], signal: AbortSignal): Promise<number> {
