@@ -21,6 +21,7 @@ export const crossCutting: readonly string[] = [
   'test/documents.test.ts',
   'test/pipeline/limited-by.test.ts',
   'test/sink/kafka/broker-failure.test.ts',
+  'test/sink/kafka/conformance/',
   'test/sink/kafka/wire-security.test.ts',
   'test/source/failover.test.ts',
   'test/source/faults.test.ts',

@@ -1,0 +1,69 @@
+import type { BrokerCluster, BrokerNode } from '../../../../src/services/services.ts'
+import { freshTopic, never, targetFor } from '../fixture.ts'
+import type { Carrier } from './carriers.ts'
+import { readAll } from './cluster-admin.ts'
+import { type FaultKind, inflict, type Scene } from './faults.ts'
+import { Judge, type Verdict } from './judge.ts'
+import { Load, placeOf } from './load.ts'
+import { settle } from './until.ts'
+
+/** Small batches: several of each partition are on the wire after every fault. */
+const batchBytes = 8 << 10
+const deliveryTimeoutMs = 120_000
+
+export interface Report extends Verdict {
+  readonly carrier: Carrier
+  readonly faults: number
+  /** Why sinks ended, one line each. */
+  readonly ends: readonly string[]
+}
+
+type OnFault = (kind: FaultKind, node: BrokerNode) => void
+
+interface Side {
+  readonly carrier: Carrier
+  readonly topics: readonly string[]
+  readonly loads: readonly Load[]
+}
+
+/** Two pipelines of each carrier on two topics that both write to, while `kinds` happen to one node after the other. */
+export async function faultRun(
+  cluster: BrokerCluster,
+  carriers: readonly Carrier[],
+  kinds: readonly FaultKind[],
+  onFault: OnFault = () => {},
+): Promise<Report[]> {
+  await using stack = new AsyncDisposableStack()
+  const sides = carriers.map(carrier => {
+    const target = stack.use(targetFor(cluster.brokers, { batchBytes, deliveryTimeoutMs }, carrier))
+    const topics = [freshTopic(`${carrier}-a`), freshTopic(`${carrier}-b`)]
+    const loads = ['p', 'q'].map(pipeline => new Load(pipeline, topics, () => target.open(pipeline, never)))
+    return { carrier, topics, loads }
+  })
+  const loads = sides.flatMap(side => side.loads)
+  const stop = new AbortController()
+  const scene = { cluster, loads, topics: sides.flatMap(side => side.topics) }
+  const schedule = inflictAll(scene, kinds, onFault).finally(() => stop.abort())
+  await settle([...loads.map(load => load.run(stop.signal)), schedule])
+  const reports: Report[] = []
+  for (const side of sides) reports.push(await judge(cluster, side, kinds.length))
+  return reports
+}
+
+async function inflictAll(scene: Scene, kinds: readonly FaultKind[], onFault: OnFault): Promise<void> {
+  await Promise.all(scene.loads.map(load => load.progress()))
+  for (const [i, kind] of kinds.entries()) {
+    const node = scene.cluster.nodes[i % scene.cluster.nodes.length]!
+    onFault(kind, node)
+    await inflict(kind, node, scene)
+  }
+}
+
+async function judge(cluster: BrokerCluster, { carrier, topics, loads }: Side, faults: number): Promise<Report> {
+  const judge = new Judge(new Map(loads.flatMap(load => [...load.expected])))
+  await readAll(cluster, topics, (topic, partition, key, value) =>
+    judge.see(placeOf(topic, partition, key), Number.parseInt(value, 10)),
+  )
+  const ends = loads.flatMap(load => load.ends)
+  return { carrier, faults, ...judge.verdict, ends }
+}
