@@ -6,9 +6,9 @@ import type { TopicLeaders, Wire } from '../wire.ts'
 import { Alarm } from './alarm.ts'
 import { faultOfCode } from './produce-errors.ts'
 
-/** Between look-ups, however many topics and partitions ask. */
+/** Between look-ups of one topic, however many partitions ask. */
 const lookUpBackOff = { initialMs: 100, maxMs: 1_000 }
-/** After so long without a look-up, the next one counts as the first. */
+/** After so long without a look-up of a topic, the next one counts as the first. */
 const quietMs = 10_000
 
 export interface LeaderTableParts {
@@ -21,19 +21,26 @@ export interface LeaderTableParts {
   readonly onFault: (topic: string, fault: Fault) => void
 }
 
+/** What is known of one topic. */
+interface Entry {
+  /** Node id by partition, -1: not known. */
+  leaders: number[]
+  attempt: number
+  askedMs: number
+  notBeforeMs: number
+}
+
 /**
- * Who leads which partition, asked when somebody wants to know: one look-up at a time for all topics that are wanted
- * then. A topic that was never asked for is looked up at once; look-ups that repeat keep a growing distance.
+ * Who leads which partition, asked when somebody wants to know: one look-up at a time, for all topics that are wanted
+ * then. A topic that was not asked for lately is looked up at once; look-ups of one topic keep a growing distance.
+ * Topics that go on being wanted soon ask in step, so that many of them cost no more look-ups than one.
  */
 export class LeaderTable {
   readonly #parts: LeaderTableParts
-  readonly #leaders = new Map<string, number[]>()
+  readonly #entries = new Map<string, Entry>()
   readonly #wanted = new Set<string>()
   readonly #alarm: Alarm
   #asking = false
-  #attempt = 0
-  #askedMs = 0
-  #notBeforeMs = 0
 
   constructor(parts: LeaderTableParts) {
     this.#parts = parts
@@ -42,13 +49,13 @@ export class LeaderTable {
 
   /** Node id of the leader; undefined where it is not known. */
   leaderOf(topic: string, partition: number): number | undefined {
-    const nodeId = this.#leaders.get(topic)?.[partition]
+    const nodeId = this.#entries.get(topic)?.leaders[partition]
     return nodeId === undefined || nodeId < 0 ? undefined : nodeId
   }
 
   /** What the table says of the partition is wrong. */
   forget(topic: string, partition: number): void {
-    const leaders = this.#leaders.get(topic)
+    const leaders = this.#entries.get(topic)?.leaders
     if (leaders !== undefined && partition < leaders.length) leaders[partition] = -1
   }
 
@@ -64,9 +71,9 @@ export class LeaderTable {
 
   #askIfDue(): void {
     if (this.#asking || this.#wanted.size === 0 || this.#parts.signal.aborted) return
-    const isNew = this.#wanted.values().some(topic => !this.#leaders.has(topic))
-    if (!isNew && this.#parts.clock.nowMs() < this.#notBeforeMs) {
-      this.#alarm.set(this.#notBeforeMs)
+    const dueMs = Math.min(...this.#wanted.values().map(topic => this.#entries.get(topic)?.notBeforeMs ?? 0))
+    if (this.#parts.clock.nowMs() < dueMs) {
+      this.#alarm.set(dueMs)
       return
     }
     this.#asking = true
@@ -75,12 +82,10 @@ export class LeaderTable {
   }
 
   async #ask(): Promise<void> {
-    const { wire, clock, signal } = this.#parts
+    const { wire, signal } = this.#parts
     const topics = [...this.#wanted]
     this.#wanted.clear()
-    for (const topic of topics) if (!this.#leaders.has(topic)) this.#leaders.set(topic, [])
-    this.#attempt = clock.nowMs() - this.#askedMs > quietMs ? 1 : this.#attempt + 1
-    this.#askedMs = clock.nowMs()
+    for (const topic of topics) this.#noteAsked(topic)
     let found: readonly TopicLeaders[] = []
     let fault: Fault | undefined
     try {
@@ -90,14 +95,23 @@ export class LeaderTable {
     }
     this.#asking = false
     if (signal.aborted) return
-    this.#notBeforeMs = clock.nowMs() + backOffMs(lookUpBackOff, this.#attempt, clock)
     const byTopic = new Map(found.map(leaders => [leaders.topic, leaders]))
     for (const topic of topics) this.#learn(topic, byTopic.get(topic), fault)
     this.#askIfDue()
   }
 
+  #noteAsked(topic: string): void {
+    const { clock } = this.#parts
+    const nowMs = clock.nowMs()
+    const before = this.#entries.get(topic)
+    const attempt = before === undefined || nowMs - before.askedMs > quietMs ? 1 : before.attempt + 1
+    const notBeforeMs = nowMs + backOffMs(lookUpBackOff, attempt, clock)
+    this.#entries.set(topic, { leaders: before?.leaders ?? [], attempt, askedMs: nowMs, notBeforeMs })
+  }
+
   #learn(topic: string, found: TopicLeaders | undefined, lookUpFault: Fault | undefined): void {
-    if (found?.errorCode === 0) this.#leaders.set(topic, [...found.leaders])
+    const entry = this.#entries.get(topic)
+    if (entry !== undefined && found?.errorCode === 0) entry.leaders = [...found.leaders]
     const code = found?.errorCode ?? 0
     const fault = lookUpFault ?? (code === 0 ? undefined : faultOfCode(code, `ask for the leaders of ${topic}`))
     if (fault !== undefined && !(fault instanceof Retryable)) this.#parts.onFault(topic, fault)

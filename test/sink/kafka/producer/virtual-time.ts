@@ -3,7 +3,7 @@ import type { Clock } from '../../../../src/clock.ts'
 import { seeded } from '../../../simulation/schedule.ts'
 
 /** Far more than an honest run needs: what still happens then goes round in circles. */
-const eventLimit = 20_000
+const eventLimit = 10_000
 
 interface Event {
   readonly atMs: number
