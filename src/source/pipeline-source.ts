@@ -1,5 +1,5 @@
 import { Fault } from '../errors.ts'
-import type { ChangeBatch, ChangeEvent } from '../event.ts'
+import type { ChangeBatch } from '../event.ts'
 import type { Position } from '../position.ts'
 import { ahead } from './ahead.ts'
 import { classify } from './classify.ts'
@@ -8,6 +8,7 @@ import type { Hub } from './hub.ts'
 import { imagedEvents, mayLookUp, needsLookup } from './images.ts'
 import type { Lookup, Slice } from './lookup.ts'
 import type { Matcher } from './match.ts'
+import type { RawEvent } from './raw-event.ts'
 import type { ChangeStreamReader, RawBatch } from './reader.ts'
 import type { Seat } from './seat.ts'
 import type { Selection, Source } from './source.ts'
@@ -42,24 +43,25 @@ export class PipelineSource implements Source {
 
   /** The batches as the pipeline's modes want them; those with lookups in slices. */
   async *#imaged(from: Position, signal: AbortSignal): AsyncGenerator<ChangeBatch, void, undefined> {
-    const { selection } = this.#settings
+    const { selection, lookup } = this.#settings
+    const looksUp = mayLookUp(selection)
+    const wants = (event: RawEvent) => needsLookup(event, selection)
     try {
       for await (const batch of this.#batches(from, signal)) {
-        for await (const slice of this.#slices(batch, signal)) {
+        if (signal.aborted) return
+        if (!looksUp) {
+          yield part(batch, wholeOf(batch), selection)
+          continue
+        }
+        for await (const slice of lookup.slices(batch.events, wants, signal)) {
           if (signal.aborted) return
-          yield part(batch, slice, imagedEvents(batch.events, slice, selection))
+          yield part(batch, slice, selection)
         }
       }
     } catch (error) {
       if (signal.aborted) return
       throw error instanceof Fault ? error : classify(error, 'lookup')
     }
-  }
-
-  #slices({ events }: RawBatch, signal: AbortSignal): AsyncIterable<Slice> | Iterable<Slice> {
-    const { selection, lookup } = this.#settings
-    if (!mayLookUp(selection)) return [{ start: 0, end: events.length, wanted: [] }]
-    return lookup.slices(events, event => needsLookup(event, selection), signal)
   }
 
   async *#batches(from: Position, signal: AbortSignal): AsyncGenerator<RawBatch, void, undefined> {
@@ -102,14 +104,20 @@ async function* taken(hub: Hub, seat: Seat, signal: AbortSignal): AsyncGenerator
   }
 }
 
+function wholeOf({ events }: RawBatch): Slice {
+  return { start: 0, end: events.length, wanted: [] }
+}
+
 /** The last slice reaches as far as its batch, the others to their last event. */
-function part(batch: RawBatch, { start, end }: Slice, events: readonly ChangeEvent[]): ChangeBatch {
-  const whole = start === 0 && end === batch.events.length
-  if (whole) return { events, position: batch.position, bytes: batch.bytes, more: batch.more }
+function part(batch: RawBatch, slice: Slice, selection: Selection): ChangeBatch {
+  const { start, end } = slice
+  const events = imagedEvents(batch.events, slice, selection)
+  if (start === 0 && end === batch.events.length) {
+    return { events, position: batch.position, bytes: batch.bytes, more: batch.more }
+  }
   let bytes = 0
   for (let i = start; i < end; i++) bytes += batch.events[i]!.end - batch.events[i]!.start
-  const last = end === batch.events.length
-  return last
+  return end === batch.events.length
     ? { events, position: batch.position, bytes, more: batch.more }
     : { events, position: batch.events[end - 1]!.position, bytes, more: true }
 }

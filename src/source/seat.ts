@@ -7,7 +7,7 @@ import type { RawBatch } from './reader.ts'
 /** Batches that wait for one pipeline; the shared stream waits while there are more. */
 const limit = 2
 /** A pipeline without events needs to hear of its position only so often. */
-const markIntervalMs = 100
+const markIntervalMs = 500
 
 /** A pipeline's place at the shared stream: what waits for it, and how far it has been given the events. */
 export class Seat implements Place {
