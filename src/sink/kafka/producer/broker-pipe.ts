@@ -127,8 +127,8 @@ export class BrokerPipe {
       void this.#send(session, request)
     }
     const [first] = this.#lingering
-    if (first !== undefined)
-      this.#alarm.set(first.queue.open === undefined ? nowMs : this.#lingerEndMs(first.queue.open))
+    const open = first?.queue.open
+    if (open !== undefined) this.#alarm.set(this.#lingerEndMs(open))
   }
 
   #lingerEndMs(batch: QueuedBatch): number {
