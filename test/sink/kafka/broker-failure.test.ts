@@ -17,10 +17,14 @@ afterAll(async () => {
   await broker[Symbol.asyncDispose]()
 })
 
+/**
+ * With times of today: a broker that restarts forgets producers whose last record is older than a day, by the record's
+ * own time (producer.id.expiration.ms), and takes what they repeat for new.
+ */
 function callOf(topic: string, call: number): OutRecord[] {
   return Array.from({ length: callRecords }, (_, i) => {
     const n = call * callRecords + i
-    return record(topic, n % partitions, String(n).padEnd(200, '.'))
+    return { ...record(topic, n % partitions, String(n).padEnd(200, '.')), timestampMs: Date.now() }
   })
 }
 

@@ -25,6 +25,12 @@ function open(producer: Partial<ProducerSettings> = {}, onRetry = () => {}): Pro
   return KafkajsProducer.open({ ...options, producer: { ...defaultProducerSettings, ...producer } }, never)
 }
 
+/** A broker that restarts forgets producers whose last record is older than a day, by the record's own time. */
+const today = (topic: string, partition: number, n: number) => ({
+  ...record(topic, partition, `${n}`),
+  timestampMs: Date.now(),
+})
+
 const numbers = (from: number, count: number) => Array.from({ length: count }, (_, i) => from + i)
 
 describe('a producer over kafkajs', { retry: 1 }, () => {
@@ -60,7 +66,7 @@ describe('a producer over kafkajs', { retry: 1 }, () => {
         await producer.send(
           topic,
           partition,
-          batch.map(n => record(topic, partition, `${n}`)),
+          batch.map(n => today(topic, partition, n)),
         )
         sent[partition]! += batch.length
       }
