@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import type { Connection, ConnectionOptions } from '@platformatic/kafka'
 import { type Fault, Retryable } from '../../errors.ts'
 import { faultOf } from './classify.ts'
+import { Frames } from './frames.ts'
 import { BrokerError } from './protocol/broker-error.ts'
 import type { BrokerAddress } from './protocol/metadata.ts'
 import type { Request } from './protocol/request.ts'
@@ -19,19 +20,17 @@ export interface ConnectionSettings {
   readonly requestTimeoutMs: number
 }
 
-type Platformatic = typeof import('@platformatic/kafka')
-
 /**
- * A connection of @platformatic/kafka, which does TCP, TLS, SASL and the correlation of answers, with what it leaves
- * open: a first error ends it for good, closing is immediate, and requests wait here, unencoded, while the socket has
+ * A connection of @platformatic/kafka, which does TCP, TLS and SASL, with requests of our own on it (frames.ts) and
+ * what the library leaves open: a first error ends it for good, closing is immediate, and requests wait here, unencoded, while the socket has
  * not taken the bytes of those before (else the socket would hold them all) or while the session is authenticated
  * anew (the broker cuts a connection that asks anything else in between).
  */
 export class WireConnection {
   /** Where it leads, and to whom: for messages. */
   readonly #name: string
-  readonly #library: Platformatic
   readonly #connection: Connection
+  readonly #frames: Frames
   /** Requests that wait for their turn, in call order. */
   readonly #held: (() => void)[] = []
   readonly #rejects = new Set<(fault: Fault) => void>()
@@ -57,7 +56,7 @@ export class WireConnection {
       await connection.connect(host, port)
       signal.throwIfAborted()
       connection.socket.setKeepAlive(true, keepAliveMs)
-      return new WireConnection(name, library, connection)
+      return new WireConnection(name, connection, settings)
     } catch (error) {
       destroy(connection)
       signal.throwIfAborted()
@@ -67,10 +66,10 @@ export class WireConnection {
     }
   }
 
-  private constructor(name: string, library: Platformatic, connection: Connection) {
+  private constructor(name: string, connection: Connection, { kafka, requestTimeoutMs }: ConnectionSettings) {
     this.#name = name
-    this.#library = library
     this.#connection = connection
+    this.#frames = new Frames(connection.socket, kafka.clientId, requestTimeoutMs, error => this.#fail(error))
     connection.on('error', error => this.#fail(error))
     connection.on('close', () => this.#fail(new Error('the connection was closed')))
     connection.on('connect', () => this.#resume()) // Authenticated anew.
@@ -97,7 +96,7 @@ export class WireConnection {
       else return this.#fail(error)
       this.#rejects.delete(reject)
     }
-    const send = () => this.#send(request, settle)
+    const send = () => this.#frames.send(request, settle)
     if (this.#held.length > 0 || this.#mustHold) this.#held.push(send)
     else send()
     return promise
@@ -110,24 +109,6 @@ export class WireConnection {
 
   get #mustHold(): boolean {
     return !this.#connection.isConnected() || this.#connection.socket.writableNeedDrain
-  }
-
-  #send<T>(request: Request<T>, settle: (error: unknown, answer?: T) => void): void {
-    const { apiKey, apiVersion, encode, parse } = request
-    const body = () => {
-      const writer = this.#library.Writer.create()
-      for (const part of encode()) writer.append(part)
-      return writer
-    }
-    this.#connection.send<T>(
-      apiKey,
-      apiVersion,
-      body,
-      (_correlationId, _apiKey, _apiVersion, { buffer, position }) => parse(buffer.slice(position)),
-      false, // Neither request nor answer is of a flexible version, which have tagged fields in their headers.
-      false,
-      settle,
-    )
   }
 
   #resume(): void {
