@@ -12,8 +12,17 @@ const rounds = 4
 const say = (line: string) => process.stdout.write(`${line}\n`)
 
 function summary(report: Report): string {
-  const { carrier, faults, records, lost, duplicated, outOfOrder, foreign, ends } = report
-  const counts = { faults, records, lost, duplicated, 'out of order': outOfOrder, foreign, 'sink ends': ends.length }
+  const { carrier, faults, records, lost, duplicated, outOfOrder, foreign, retries, ends } = report
+  const counts = {
+    faults,
+    records,
+    lost,
+    duplicated,
+    'out of order': outOfOrder,
+    foreign,
+    retries,
+    'sink ends': ends.length,
+  }
   const line = Object.entries(counts).map(([name, count]) => `${name} ${count}`)
   return [`${carrier}: ${line.join(', ')}`, ...ends.map(end => `  ended: ${end}`)].join('\n')
 }
@@ -33,5 +42,6 @@ it(`${rounds * round.length} faults, 24 of them kills and freezes, in a cluster 
   for (const report of reports) {
     expect(report).toMatchObject({ lost: 0, duplicated: 0, outOfOrder: 0, foreign: 0, ends: [] })
     expect(report.records).toBeGreaterThan(0)
+    expect(report.retries).toBeGreaterThan(0)
   }
 })

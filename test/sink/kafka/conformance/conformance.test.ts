@@ -177,8 +177,10 @@ describe('every sink, in a cluster whose nodes fail one after the other', () => 
         duplicated: 0,
         outOfOrder: 0,
         foreign: 0,
+        retries: expect.any(Number),
         ends: [],
       })),
     )
+    for (const { retries } of reports) expect(retries).toBeGreaterThan(0)
   })
 })

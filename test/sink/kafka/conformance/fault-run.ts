@@ -1,5 +1,10 @@
+import { systemClock } from '../../../../src/clock.ts'
+import { silentLogger } from '../../../../src/log.ts'
+import { type CounterName, type Meter, silentMeter } from '../../../../src/meter.ts'
 import type { BrokerCluster, BrokerNode } from '../../../../src/services/services.ts'
-import { freshTopic, never, targetFor } from '../fixture.ts'
+import { defaultProducerSettings } from '../../../../src/sink/kafka/settings.ts'
+import { createKafkaTarget, type KafkaTarget } from '../../../../src/sink/kafka/target.ts'
+import { freshTopic, never, settingsFor } from '../fixture.ts'
 import type { Carrier } from './carriers.ts'
 import { readAll } from './cluster-admin.ts'
 import { type FaultKind, inflict, type Scene } from './faults.ts'
@@ -14,6 +19,8 @@ const deliveryTimeoutMs = 120_000
 export interface Report extends Verdict {
   readonly carrier: Carrier
   readonly faults: number
+  /** Requests or batches that were sent again, as `sink_retries_total` counts them: 0 where no fault met any. */
+  readonly retries: number
   /** Why sinks ended, one line each. */
   readonly ends: readonly string[]
 }
@@ -24,6 +31,29 @@ interface Side {
   readonly carrier: Carrier
   readonly topics: readonly string[]
   readonly loads: readonly Load[]
+  readonly retries: RetryMeter
+}
+
+/** Counts what was sent again. */
+class RetryMeter implements Meter {
+  retries = 0
+  count(name: CounterName): void {
+    if (name === 'sink_retries_total') this.retries += 1
+  }
+  gauge = silentMeter.gauge
+  observe = silentMeter.observe
+}
+
+function targetOver(client: Carrier, brokers: readonly string[], meter: Meter): KafkaTarget {
+  const producer = { ...defaultProducerSettings, batchBytes, deliveryTimeoutMs }
+  return createKafkaTarget({
+    client,
+    settings: settingsFor(brokers),
+    producer,
+    clock: systemClock,
+    log: silentLogger,
+    meter,
+  })
 }
 
 /** Two pipelines of each carrier on two topics that both write to, while `kinds` happen to one node after the other. */
@@ -35,10 +65,11 @@ export async function faultRun(
 ): Promise<Report[]> {
   await using stack = new AsyncDisposableStack()
   const sides = carriers.map(carrier => {
-    const target = stack.use(targetFor(cluster.brokers, { batchBytes, deliveryTimeoutMs }, carrier))
+    const retries = new RetryMeter()
+    const target = stack.use(targetOver(carrier, cluster.brokers, retries))
     const topics = [freshTopic(`${carrier}-a`), freshTopic(`${carrier}-b`)]
     const loads = ['p', 'q'].map(pipeline => new Load(pipeline, topics, () => target.open(pipeline, never)))
-    return { carrier, topics, loads }
+    return { carrier, topics, loads, retries }
   })
   const loads = sides.flatMap(side => side.loads)
   const stop = new AbortController()
@@ -59,11 +90,15 @@ async function inflictAll(scene: Scene, kinds: readonly FaultKind[], onFault: On
   }
 }
 
-async function judge(cluster: BrokerCluster, { carrier, topics, loads }: Side, faults: number): Promise<Report> {
+async function judge(
+  cluster: BrokerCluster,
+  { carrier, topics, loads, retries }: Side,
+  faults: number,
+): Promise<Report> {
   const judge = new Judge(new Map(loads.flatMap(load => [...load.expected])))
   await readAll(cluster, topics, (topic, partition, key, value) =>
     judge.see(placeOf(topic, partition, key), Number.parseInt(value, 10)),
   )
   const ends = loads.flatMap(load => load.ends)
-  return { carrier, faults, ...judge.verdict, ends }
+  return { carrier, faults, ...judge.verdict, retries: retries.retries, ends }
 }
