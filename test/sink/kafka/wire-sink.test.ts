@@ -52,7 +52,10 @@ function partsFor(compression: Compression, limits = new TopicLimits(batchBytes)
 /** Records `from` to `to`, over all partitions in turn. */
 function numbered(topic: string, from: number, to: number) {
   const places = Array.from({ length: to - from }, (_, i) => from + i)
-  return packRecords(places.map(n => record(topic, n % partitions, String(n).padEnd(100, '.'), `key ${n}`)))
+  const timestampMs = Date.now() // Records of today: of old ones only one batch would be on the way.
+  return packRecords(
+    places.map(n => ({ ...record(topic, n % partitions, String(n).padEnd(100, '.'), `key ${n}`), timestampMs })),
+  )
 }
 
 async function numbersByPartition(topic: string): Promise<number[][]> {

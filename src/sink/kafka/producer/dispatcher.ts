@@ -60,7 +60,10 @@ export class Dispatcher implements Disposable {
     if (lane.waits || lane.queue.next() === undefined) return
     if (lane.queue.inFlight === 0) {
       const nodeId = this.#leaders.leaderOf(lane.topic, lane.partition)
-      if (nodeId !== lane.nodeId) this.#pipeOf(lane)?.remove(lane)
+      if (nodeId !== lane.nodeId) {
+        this.#pipeOf(lane)?.remove(lane)
+        lane.queue.doubt()
+      }
       lane.nodeId = nodeId
     }
     const pipe = this.#pipeOf(lane)

@@ -11,6 +11,11 @@ export const maxInFlight = 5
  * as at the very start, the first batch goes alone.
  */
 const forgottenAfterMs = 60_000
+/**
+ * It does so by the time of the records, not of their coming (producer.id.expiration.ms, a day by default). While
+ * records are as old as this, as when a long backlog is caught up, each batch goes alone.
+ */
+const forgottenAgeMs = 12 * 3_600_000
 
 /** What became of a batch that was on the wire; see `answer`. */
 export type Outcome = 'acknowledged' | 'failed' | 'fatal' | 'dropped'
@@ -132,7 +137,7 @@ export class PartitionQueue {
     this.#inFlight -= 1
     if (meaning === 'acknowledged') {
       this.#batches.splice(index, 1)
-      this.#confirmed = true
+      this.#confirmed = nowMs - batch.newestMs < forgottenAgeMs
       this.#rewinds = 0
       this.#progressMs = nowMs
       return 'acknowledged'
@@ -148,6 +153,11 @@ export class PartitionQueue {
     batch.state = 'failed'
     this.#phase = 'rewinding'
     return 'failed'
+  }
+
+  /** Another broker leads: whether it knows the producer is not known. */
+  doubt(): void {
+    this.#confirmed = false
   }
 
   /** Once nothing of a rewinding queue is on the wire, makes its failed batches sendable again. true: it did. */

@@ -181,6 +181,7 @@ export class Producer implements LaneOwner, AsyncDisposable {
         if (!batch.records.fits(records, i, batch.limitBytes)) lane.queue.close(batch)
       }
       batch.records.append(records, i)
+      batch.newestMs = Math.max(batch.newestMs, records.timestampsMs[i]!)
       if (batch.calls.at(-1) !== call) {
         batch.calls.push(call)
         call.openBatches += 1

@@ -24,6 +24,8 @@ export class QueuedBatch {
   state: BatchState = 'open'
   /** Sequence number of the first record, -1 before the batch is sealed. */
   baseSequence = -1
+  /** Time of its newest record, milliseconds since the Unix epoch. */
+  newestMs = 0
   /** How often it went on the wire. */
   sends = 0
   /** What of it the producer has counted as queued. */

@@ -75,7 +75,7 @@ function recordsOf(topic: string, partition: number, values: readonly string[]) 
       key: Buffer.from('k'),
       value: Buffer.from(value),
       headers: {},
-      timestampMs: 1,
+      timestampMs: 1_700_000_000_000,
     })),
   )
 }

@@ -71,6 +71,20 @@ describe('what may go on the wire', () => {
     expect(sendNext(queue)).toBeUndefined()
   })
 
+  test('one at a time while the records are so old that the broker may have forgotten them, and on another broker', () => {
+    const { queue } = confirmed(8)
+    const first = sendNext(queue)
+    const dayMs = 24 * 3_600_000
+    if (first !== undefined) queue.answer(first, 'acknowledged', dayMs)
+    const second = sendNext(queue)
+    expect(sendNext(queue)).toBeUndefined()
+    if (second !== undefined) queue.answer(second, 'acknowledged', 1)
+    expect(queue.next()).toBeDefined()
+    queue.doubt()
+    expect(sendNext(queue)).toBeDefined()
+    expect(sendNext(queue)).toBeUndefined()
+  })
+
   test('only a sealed batch, only when it is its turn, and sealed only once', () => {
     const { queue, batches } = confirmed(2)
     const [one, two] = batches as [QueuedBatch, QueuedBatch]

@@ -140,7 +140,14 @@ class World {
       const values = this.#sent[producer]?.[partition] ?? []
       const value = `${producer}.${partition}.${values.length}`
       values.push(value)
-      return { topic, partition, key: Buffer.from('k'), value: Buffer.from(value), headers: {}, timestampMs: 1 }
+      return {
+        topic,
+        partition,
+        key: Buffer.from('k'),
+        value: Buffer.from(value),
+        headers: {},
+        timestampMs: this.#time.nowMs(),
+      }
     })
     const packed = packRecords(records)
     const sending = this.#producers[producer]?.send(packed, this.#abortOf(producer)) ?? Promise.resolve()
