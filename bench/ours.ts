@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { logTail, ServerProcess } from '../src/services/process.ts'
@@ -20,6 +20,12 @@ export interface OursSettings {
   readonly version: string
   /** Options of Node itself. */
   readonly node?: readonly string[]
+}
+
+/** Those of the first line of the command, which it is started with as `mongo2kafka`. */
+async function nodeOptions(): Promise<string[]> {
+  const [first = ''] = (await readFile(main, 'utf8')).split('\n', 1)
+  return first.split(' ').filter(word => word.startsWith('--'))
 }
 
 /** A pipeline for all collections together, or one for each. */
@@ -68,7 +74,7 @@ export class Ours implements Connector {
     const file = await this.#configure(job)
     signal.throwIfAborted()
     const logFile = `${file}.log`
-    const args = [...(this.#settings.node ?? []), main, 'run', ...this.#arguments(file)]
+    const args = [...(await nodeOptions()), ...(this.#settings.node ?? []), main, 'run', ...this.#arguments(file)]
     const command = { program: process.execPath, args, logFile }
     const daemon = await ServerProcess.spawn(command, workspace)
     return {
