@@ -149,6 +149,12 @@ async function mongodSeconds(client: MongoClient): Promise<number> {
   return ((user ?? Number.NaN) + (system ?? Number.NaN)) / JIFFIES_PER_SECOND
 }
 
+/** From /proc: getrusage counts the parent's memory in, which was this process's before exec; NaN elsewhere. */
+async function peakRssMb(): Promise<number> {
+  const status = await readFile('/proc/self/status', 'latin1').catch(() => '')
+  return Number(/^VmHWM:\s*(\d+) kB$/m.exec(status)?.[1]) / 1024
+}
+
 async function drain({ uri, mode, wanted, from, batchBytes }: Drain): Promise<Result> {
   await using client = new MongoClient(uri)
   const stop = new AbortController()
@@ -176,8 +182,7 @@ async function drain({ uri, mode, wanted, from, batchBytes }: Drain): Promise<Re
   const { user, system } = process.cpuUsage(cpuBefore)
   const mongod = (await mongodSeconds(client)) - mongodBefore
   stop.abort()
-  const peakRssMb = process.resourceUsage().maxRSS / 1024
-  return { seconds, cpuSeconds: (user + system) / 1e6, mongodSeconds: mongod, peakRssMb, batches }
+  return { seconds, cpuSeconds: (user + system) / 1e6, mongodSeconds: mongod, peakRssMb: await peakRssMb(), batches }
 }
 
 async function drainApart(job: Drain): Promise<Result> {

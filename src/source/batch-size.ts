@@ -1,4 +1,5 @@
-const startEvents = 1_000
+/** Few: nobody knows yet how large they are. It takes five replies to the full size. */
+const startEvents = 100
 
 /**
  * How many events to ask for so that a reply has about `targetBytes`. MongoDB takes a number of events only, answers
