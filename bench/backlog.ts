@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Long, type MongoClient, ObjectId } from 'mongodb'
 
-/** The database of bench/source.ts, which drains its collection `docs`, so that one backlog serves all. */
-export const database = 'bench_source'
+export const database = 'bench'
 export const collections = { mixed: 'docs', latency: 'latency', flat: 'flat' } as const
 
 const batchSize = 1_000

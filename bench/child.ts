@@ -28,6 +28,17 @@ export class Child<T> implements AsyncDisposable {
     for (const promise of [this.ready, this.result]) promise.catch(() => {}) // Whoever awaits them sees the failure.
   }
 
+  /** The result. Rejects where it takes longer than `limitMs`. */
+  async within(limitMs: number): Promise<T> {
+    const late = Promise.withResolvers<never>()
+    const timer = setTimeout(() => late.reject(new Error(`no result within ${limitMs / 1_000} s`)), limitMs)
+    try {
+      return await Promise.race([this.result, late.promise])
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
   get pid(): number {
     return this.#process.pid ?? Number.NaN
   }

@@ -64,6 +64,7 @@ async function latency(bench: Bench, connector: Connector, round: number): Promi
   const topic = connector.topicOf(collection)
   const seconds = warmUpS + options.seconds
   const count = perSecond * seconds
+  const limitMs = (seconds + 120) * 1_000
   const consumerJob: ConsumerJob = { brokers: servers.brokers, topic, count, limitS: seconds + 60, warmUpS }
   const consumer = stack.use(new Child<Latencies>('latency-consumer.ts', consumerJob))
   await consumer.ready
@@ -73,10 +74,10 @@ async function latency(bench: Bench, connector: Connector, round: number): Promi
   await writer.ready
   const sampler = new Sampler({ ...pidsOf(bench, running.pid), helpers: [writer.pid, consumer.pid] })
   const fromMs = Date.now()
-  const writes = await writer.result
+  const writes = await writer.within(limitMs)
   const toMs = Date.now()
   await sampler.stop()
-  const found = await consumer.result
+  const found = await consumer.within(limitMs)
   const { connectorS, mongodS, brokerS, othersPct, harnessPct } = sampler.usage(fromMs, toMs)
   await stack.disposeAsync()
   await topics.delete([topic])

@@ -82,7 +82,7 @@ async function measure(options: Options, servers: Servers, results: Results, sig
   const many = has('pipelines') ? await writeManyOf(bench) : start
   for (let round = 1; round <= options.rounds; round++) {
     if (has('drain')) await drainAll(bench, round, false)
-    if (has('source')) await surviving(bench, () => sourceLimit(bench, round))
+    if (has('source')) await sourceLimit(bench, round)
     if (has('lookup')) await drainAll(bench, round, true)
     if (has('compression')) await compression(bench, round)
     if (has('pipelines')) await pipelines(bench, settings, many, round)

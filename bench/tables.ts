@@ -33,7 +33,7 @@ const columns: Readonly<Record<Scenario, readonly Column[]>> = {
   ],
   compression: [...throughput, ['MB per million on disk', 'mbPerM', 0], others],
   pipelines: [...throughput, startColumn, others],
-  source: throughput,
+  source: [...throughput, others],
   flat: [
     ['CPU s/M', 'cpuPerM', 1],
     ['peak RSS MB', 'peakRssMb', 0],
