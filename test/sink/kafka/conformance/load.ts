@@ -130,7 +130,9 @@ export class Load {
       const key = n % keys
       const topic = this.#topics[key % this.#topics.length]!
       const partition = Math.floor(key / this.#topics.length) % partitions
-      return record(topic, partition, String(Math.floor(n / keys)).padEnd(150, '.'), `${this.pipeline}-${key}`)
+      const value = String(Math.floor(n / keys)).padEnd(150, '.')
+      // Of today: a broker that restarts forgets producers by the time of their records (producer.id.expiration.ms).
+      return { ...record(topic, partition, value, `${this.pipeline}-${key}`), timestampMs: Date.now() }
     })
   }
 }
