@@ -38,17 +38,16 @@ export class Position {
   /** Copies `token` (raw BSON of a resume token document). Throws a RangeError where it is not one. */
   static ofToken(token: Buffer): Position {
     const own = Buffer.from(token)
-    const data = Buffer.allocUnsafe(own.length >>> 1)
-    const dataEnd = decodeData(own, 0, own.length, data)
-    const afterVersion = skipNumber(data, 9)
+    const sortKey = Buffer.allocUnsafeSlow(sortKeyLimitBytes(0, own.length))
+    const length = writeSortKey(own, 0, own.length, sortKey)
+    const dataBytes = (dataEnd(own, 0, own.length) - textStart) / 2
+    const afterVersion = skipNumber(own, textStart, timeEnd)
     // Token type: absent in version 0, 0 (byte 0x29) for a high-water mark, 128 (2C0100) for an event.
-    const highWaterMark = data[afterVersion] === 0x29 && dataEnd <= afterVersion + longTokenBytes
-    const sortKey = Buffer.allocUnsafeSlow(dataEnd)
-    const length = copySortKey(data, dataEnd, sortKey)
+    const highWaterMark = byteAt(own, textStart, afterVersion) === 0x29 && dataBytes <= afterVersion + longTokenBytes
     return new Position(
       highWaterMark ? 'high-water-mark' : 'event',
       own,
-      data.readBigUInt64BE(1),
+      sortKey.readBigUInt64BE(0),
       sortKey.subarray(0, length),
     )
   }
@@ -101,12 +100,14 @@ const dataHead = Buffer.from('\x02_data\0', 'latin1')
 const textStart = 4 + dataHead.length + 4
 const clusterTimeType = 0x82
 const leastDataBytes = 12
-/** The value of a hex digit by its character code; 255 for what is none. */
-const nibbles = Uint8Array.from({ length: 256 }, (_, code) => {
-  const value = Number.parseInt(String.fromCharCode(code), 16)
-  return Number.isNaN(value) ? 255 : value
+/** Type byte and cluster time. */
+const timeEnd = 9
+const noHex = 256
+/** The byte that two hex digits spell, by the first digit's character code and the second's times 256; else `noHex`. */
+const pairs = Uint16Array.from({ length: 65_536 }, (_, codes) => {
+  const text = String.fromCharCode(codes & 255, codes >>> 8)
+  return /^[0-9a-f]{2}$/i.test(text) ? Number.parseInt(text, 16) : noHex
 })
-let scratch = Buffer.allocUnsafeSlow(256)
 
 /** Room that `writeSortKey` needs for the token `bytes[start, end)`. */
 export function sortKeyLimitBytes(start: number, end: number): number {
@@ -119,47 +120,49 @@ export function sortKeyLimitBytes(start: number, end: number): number {
  * Throws a RangeError where the token is not one.
  */
 export function writeSortKey(bytes: Buffer, start: number, end: number, target: Buffer): number {
-  const size = sortKeyLimitBytes(start, end)
-  if (scratch.length < size) scratch = Buffer.allocUnsafeSlow(2 * size)
-  return copySortKey(scratch, decodeData(bytes, start, end, scratch), target)
+  const from = start + textStart
+  const textEnd = dataEnd(bytes, start, end)
+  const rest = skipNumber(bytes, from, skipNumber(bytes, from, timeEnd))
+  let length = 0
+  for (let i = 1; i < timeEnd; i++) target[length++] = byteAt(bytes, from, i)
+  target[length++] = 0
+  for (let at = from + 2 * rest; at < textEnd; at += 2) {
+    const byte = pairs[bytes[at]! | (bytes[at + 1]! << 8)]!
+    if (byte === noHex) throw new RangeError('resume token whose _data is not hex')
+    target[length++] = byte
+  }
+  return length
 }
 
-/** Bytes of `_data`, the first element of a resume token document, which is hex text. Returns how many. */
-function decodeData(token: Buffer, start: number, end: number, data: Buffer): number {
+/** Where the hex text of `_data`, the first element of a resume token document, ends. */
+function dataEnd(token: Buffer, start: number, end: number): number {
   const from = start + textStart
   if (from + 2 * leastDataBytes >= end) throw new RangeError('resume token without _data')
   for (let i = 0; i < dataHead.length; i++) {
     if (token[start + 4 + i] !== dataHead[i]) throw new RangeError('resume token without _data')
   }
   const textEnd = from + token.readInt32LE(from - 4) - 1
-  if (textEnd >= end || textEnd < from) throw new RangeError('resume token whose _data has a false length')
-  let length = 0
-  for (let at = from; at + 1 < textEnd; at += 2) {
-    const high = nibbles[token[at]!]!
-    const low = nibbles[token[at + 1]!]!
-    if ((high | low) > 15) break
-    data[length++] = (high << 4) | low
+  const length = textEnd - from
+  if (textEnd >= end || length < 2 * leastDataBytes || length % 2 !== 0) {
+    throw new RangeError('resume token whose _data has a false length')
   }
-  if (length < leastDataBytes || data[0] !== clusterTimeType) {
+  if (byteAt(token, from, 0) !== clusterTimeType) {
     throw new RangeError('resume token that does not begin with a cluster time')
   }
-  return length
+  return textEnd
 }
 
-/** Cluster time ‖ 00 ‖ the token from txnOpIndex on. */
-function copySortKey(data: Buffer, dataEnd: number, target: Buffer): number {
-  const rest = skipNumber(data, skipNumber(data, 9))
-  let length = 0
-  for (let i = 1; i < 9; i++) target[length++] = data[i]!
-  target[length++] = 0
-  for (let i = rest; i < dataEnd; i++) target[length++] = data[i]!
-  return length
+/** Byte `i` of the hex text at `from`. */
+function byteAt(token: Buffer, from: number, i: number): number {
+  const byte = pairs[token[from + 2 * i]! | (token[from + 2 * i + 1]! << 8)]!
+  if (byte === noHex) throw new RangeError('resume token whose _data is not hex')
+  return byte
 }
 
-/** Offset behind the KeyString number at `at`: small integers are one type byte and up to eight bytes of value. */
-function skipNumber(data: Buffer, at: number): number {
-  const type = data[at] ?? 0
-  if (type === 0x29) return at + 1 // zero
-  if (type >= 0x2b && type <= 0x32) return at + 1 + (type - 0x2a) // positive integer of type - 0x2a bytes
+/** Index behind the KeyString number at byte `i`: small integers are one type byte and up to eight bytes of value. */
+function skipNumber(token: Buffer, from: number, i: number): number {
+  const type = byteAt(token, from, i)
+  if (type === 0x29) return i + 1 // zero
+  if (type >= 0x2b && type <= 0x32) return i + 1 + (type - 0x2a) // positive integer of type - 0x2a bytes
   throw new RangeError('resume token of an unknown layout')
 }
