@@ -97,7 +97,9 @@ export class Lookup {
       const last = at + maxFinds >= groups.length
       if (bytes > sliceBytes && !last) whole = false
     }
-    this.#size.received(documents, bytes)
+    // Of documents that are gone, bytes come to nothing: they count as asked for. Where the answer was cut, what came.
+    const ids = groups.reduce((sum, [, wanted]) => sum + wanted.size, 0)
+    this.#size.received(whole ? ids : documents, bytes)
     return whole
   }
 

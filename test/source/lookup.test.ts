@@ -34,6 +34,23 @@ describe('looking documents up', () => {
     await db.dropDatabase()
   })
 
+  it('asks for many at once where documents are gone, too', async () => {
+    await using lab = await openLab(inject('mongodbUri'))
+    const db = lab.client.db(freshDatabase('lookup'))
+    const c = db.collection<{ _id: number; n: number }>('c')
+    await c.insertMany(range(2_000).map(_id => ({ _id, n: 0 })))
+    const source = lab.mongo.source(selection('p', [`${db.databaseName}.c`], { fullDocument: 'updateLookup' }))
+    const from = await source.now(patience())
+    await c.updateMany({}, { $set: { n: 1 } })
+    await c.deleteMany({})
+    const { batches } = await take(source, from, 4_000)
+    const slices = batches.filter(({ events }) => events.some(({ operation }) => operation === 'update'))
+    expect(slices.flatMap(({ events }) => events.filter(({ label }) => label === 'missing'))).toHaveLength(2_000)
+    // 100, 200, 400, 800 and so on, and one more for every reply of MongoDB.
+    expect(slices.length).toBeLessThan(15)
+    await db.dropDatabase()
+  })
+
   it('asks for each document of many collections once, whatever the type of its id', async () => {
     await using lab = await openLab(inject('mongodbUri'))
     const db = lab.client.db(freshDatabase('lookup'))
