@@ -23,13 +23,13 @@ event in Kafka to the last.
 
 ${resultTables(results)}
 ## Goals
-${goalsTable(goals(results))}`
+${goalsTable(goals(results))}${warning(results)}`
   if (files) {
     await writeFile(`${files.stem}.md`, text)
     const svg = drainPlot(results)
     if (svg !== undefined) await writeFile(files.plotFile, svg)
   }
-  return `${text}${warning(results)}`
+  return text
 }
 
 /** Whether every goal that was measured is met. */
@@ -40,7 +40,7 @@ export function metAll(results: readonly Result[]): boolean {
 function warning(results: readonly Result[]): string {
   const loudest = Math.max(0, ...results.map(({ figures }) => figures.othersPct ?? 0))
   if (loudest <= loudPct) return ''
-  return `\nWarning: others used up to ${Math.round(loudest)} % of this machine meanwhile. Trust CPU seconds and ratios, not rates.\n`
+  return `\nWarning: others used up to ${Math.round(loudest)} % of this machine meanwhile. Trust CPU seconds,\nand ratios of rates only where the load on both was alike (others %).\n`
 }
 
 /** undefined unless all three were measured. */
