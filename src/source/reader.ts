@@ -97,18 +97,18 @@ export class ChangeStreamReader {
     let next = cursor.more(asked, progress.deadlineMs)
     for (;;) {
       const reply = await next
-      const batch = batchOf(reply, asked, this.#envelopes, progress.position)
-      advance(progress, batch.position, settings.deadlineMs)
+      const answered = asked
       const open = reply.cursorId !== 0n
       if (open) {
         this.#size.received(reply.eventStarts.length, reply.bytes.length)
         asked = this.#size.events
-        next = cursor.more(asked, progress.deadlineMs)
+        next = cursor.more(asked, settings.deadlineMs)
         next.catch(() => undefined) // Seen when it is awaited; the consumer may leave before.
-        await turn() // Puts the command on the wire before the work on this batch.
-      } else {
-        progress.start = startAfterClose(batch)
+        await turn() // Puts the command on the wire before any work on this reply: MongoDB works meanwhile.
       }
+      const batch = batchOf(reply, answered, this.#envelopes, progress.position)
+      advance(progress, batch.position, settings.deadlineMs)
+      if (!open) progress.start = startAfterClose(batch)
       yield batch
       if (!open) return
     }

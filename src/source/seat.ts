@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import type { Fault } from '../errors.ts'
 import type { Position } from '../position.ts'
 import { Part, type Place, partOf } from './deal.ts'
@@ -74,6 +75,7 @@ export class Seat implements Place {
       if (batch) {
         this.#notify()
         yield batch
+        await turn() // Lets replies and acknowledgements in where the next batch is already here.
       } else if (this.#closed) {
         if (this.#fault) throw this.#fault
         return
