@@ -24,6 +24,8 @@ export class Lane {
   /** Topic and partition as one word. */
   readonly name: string
   readonly queue: PartitionQueue
+  /** Size of the newest batch when it was closed: the next one will likely be as large. */
+  lastBatchBytes = 0
   /** Of the broker to whose pipe it was added last; fixed while something is on the wire. undefined: none yet. */
   nodeId: number | undefined
   /** Waits for a leader, or for its back-off to pass. */

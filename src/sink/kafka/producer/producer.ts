@@ -110,6 +110,7 @@ export class Producer implements LaneOwner, AsyncDisposable {
   seal(lane: Lane, batch: QueuedBatch): void {
     const { identity, settings } = this.#parts
     lane.queue.beginSealing(batch)
+    lane.lastBatchBytes = batch.records.sizeBytes
     try {
       const bytes = batch.records.seal(
         identity.producerId,
@@ -209,7 +210,7 @@ export class Producer implements LaneOwner, AsyncDisposable {
 
   #begin(lane: Lane, nowMs: number): QueuedBatch {
     const { buffers, limits } = this.#parts
-    const records = new RecordBatch(lane.topic, lane.partition, buffers)
+    const records = new RecordBatch(lane.topic, lane.partition, buffers, lane.lastBatchBytes)
     const batch = new QueuedBatch(records, limits.get(lane.topic), nowMs)
     lane.queue.push(batch)
     return batch

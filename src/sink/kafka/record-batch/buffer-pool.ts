@@ -1,6 +1,6 @@
-const defaultRetainLimitBytes = 32 << 20
+const defaultRetainLimitBytes = 16 << 20
 /** A batch begins in the smallest: hundreds may be open at once, most of them with a few records. */
-const classBytes = [4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20]
+const classBytes = [4, 16, 64, 128, 256, 512, 1_024].map(kib => kib << 10)
 
 /**
  * Reused buffers of a few sizes. What comes back beyond `retainLimitBytes`, or is larger than the largest size, is

@@ -41,11 +41,12 @@ export class RecordBatch {
   #state: 'open' | 'sealing' | 'sealed' = 'open'
   #bytes: Buffer | undefined
 
-  constructor(topic: string, partition: number, buffers: BufferPool) {
+  /** `expectedBytes`: size that it will likely have; from there it grows like any other. */
+  constructor(topic: string, partition: number, buffers: BufferPool, expectedBytes = batchHeaderBytes) {
     this.topic = topic
     this.partition = partition
     this.#buffers = buffers
-    this.#buffer = buffers.take(batchHeaderBytes)
+    this.#buffer = buffers.take(Math.max(expectedBytes, batchHeaderBytes))
   }
 
   /** Records in the batch. */
