@@ -34,13 +34,6 @@ function stopSignal(): AbortSignal {
   return stop.signal
 }
 
-// kafkajs arms timers with negative waits; Node 24 warns of each such process, and there is nothing to do about it.
-process.removeAllListeners('warning')
-process.on('warning', warning => {
-  if (warning.name !== 'TimeoutNegativeWarning')
-    process.stderr.write(`mongo2kafka: ${warning.name}: ${warning.message}\n`)
-})
-
 process.exitCode = FAILED // Whatever ends us without a word is a failure.
 main().then(
   code => process.exit(code),

@@ -4,6 +4,7 @@ import { Kafka, type KafkaConfig, logLevel, type SASLOptions } from 'kafkajs'
 import type { Clock } from '../../clock.ts'
 import type { Logger } from '../../log.ts'
 import { clientLog } from './client-log.ts'
+import { mendKafkajsTimers } from './kafkajs-timers.ts'
 import type { KafkaSettings } from './settings.ts'
 
 const keepAliveMs = 60_000
@@ -52,6 +53,7 @@ export interface Client {
 }
 
 export function createClient(options: ClientOptions): Client {
+  mendKafkajsTimers()
   const { settings, log, clock, patience, onRetry = () => {} } = options
   const sockets = new Map<Socket, string>()
   const droppedUntilMs = new Map<string, number>()
