@@ -7,6 +7,9 @@ import type { Sink, TopicSpec } from '../sink/sink.ts'
 import type { Ledger } from './ledger.ts'
 import type { Prepare, TimedRun, Watch } from './pipeline.ts'
 
+/** Topics that are created or asked about at the same time. */
+const topicsAtOnce = 16
+
 export interface PrepareParts {
   readonly pipeline: string
   readonly encoder: Encoder
@@ -24,13 +27,21 @@ export function createPrepare(parts: PrepareParts): Prepare {
   const places = new Places(parts)
   const { encoder, meter, pipeline } = parts
   const encode = async (events: readonly ChangeEvent[], block: EncodedBlock, signal: AbortSignal): Promise<void> => {
+    const unplaced: Unplaced[] = []
     for (const event of events) {
       const first = block.count
       encoder.encode(event)
       if (block.count === first) continue
-      const place = places.of(event) ?? (await places.firstUse(event, signal))
-      for (let i = first; i < block.count; i++) block.place(i, place.topic, place.partitionCount)
+      const place = places.of(event)
+      if (place === undefined) unplaced.push({ event, first, end: block.count })
+      else placeRecords(block, place, first, block.count)
     }
+    if (unplaced.length === 0) return
+    await places.firstUse(
+      unplaced.map(({ event }) => event),
+      signal,
+    )
+    for (const { event, first, end } of unplaced) placeRecords(block, places.of(event)!, first, end)
   }
   return async (batch, signal) => {
     const block = encoder.begin()
@@ -53,6 +64,17 @@ export function createPrepare(parts: PrepareParts): Prepare {
       release: () => block.release(),
     }
   }
+}
+
+/** Records `first` to `end` of a collection whose topic is used for the first time. */
+interface Unplaced {
+  readonly event: ChangeEvent
+  readonly first: number
+  readonly end: number
+}
+
+function placeRecords(block: EncodedBlock, { topic, partitionCount }: Place, first: number, end: number): void {
+  for (let i = first; i < end; i++) block.place(i, topic, partitionCount)
 }
 
 /** One call of the meter for a run of equal operations, not one an event. */
@@ -100,30 +122,42 @@ class Places {
     return place
   }
 
-  async firstUse(event: ChangeEvent, signal: AbortSignal): Promise<Place> {
-    const topic = topicOf(this.#parts.topic, event)
-    const place = this.#byTopic.get(topic) ?? { topic, partitionCount: await fixPartitions(topic, this.#parts, signal) }
-    this.#byTopic.set(topic, place)
-    const collections = this.#byCollection.get(event.db) ?? new Map<string, Place>()
-    this.#byCollection.set(event.db, collections.set(event.collection, place))
-    return place
+  /** Prepares the topics of `events`, some at a time: a pipeline may begin with hundreds. */
+  async firstUse(events: readonly ChangeEvent[], signal: AbortSignal): Promise<void> {
+    const { topic: pattern, watch } = this.#parts
+    watch.doing('sink')
+    const topics = Map.groupBy(events, event => topicOf(pattern, event))
+    const waiting = [...topics.keys()].filter(topic => !this.#byTopic.has(topic)).values()
+    const work = async (): Promise<void> => {
+      for (const topic of waiting) {
+        this.#byTopic.set(topic, { topic, partitionCount: await fixPartitions(topic, this.#parts, signal) })
+      }
+    }
+    // All must have ended before an error is told: nothing of this attempt may go on behind the next one's back.
+    const results = await Promise.allSettled(Array.from({ length: topicsAtOnce }, work))
+    for (const result of results) if (result.status === 'rejected') throw result.reason
+    for (const [topic, ofTopic] of topics) for (const event of ofTopic) this.#put(event, this.#byTopic.get(topic)!)
+    watch.doing('encode')
+  }
+
+  #put({ db, collection }: ChangeEvent, place: Place): void {
+    const collections = this.#byCollection.get(db) ?? new Map<string, Place>()
+    this.#byCollection.set(db, collections.set(collection, place))
   }
 }
 
 /** Creates the topic where it is missing and fixes its partition count for good. */
 async function fixPartitions(
   topic: string,
-  { sink, ledger, spec, watch }: PrepareParts,
+  { sink, ledger, spec }: PrepareParts,
   signal: AbortSignal,
 ): Promise<number> {
-  watch.doing('sink')
   const now = await sink.partitions(topic, spec, signal)
   const before = ledger.partitions(topic)
   if (before !== undefined && now < before) {
     throw new Configuration('SINK_TOPIC_MISMATCH', `topic ${topic} has ${now} partitions and had ${before} before`)
   }
   if (before === undefined) await ledger.usePartitions(topic, now)
-  watch.doing('encode')
   return before ?? now
 }
 

@@ -75,6 +75,15 @@ describe('prepare', () => {
     expect(done).toEqual(['sink', 'encode'])
   })
 
+  test('prepares all new topics of a batch together, each once, and places every record', async () => {
+    const { run, asked, done } = setting()
+    const names = Array.from({ length: 30 }, (_, i) => `c${i % 20}`)
+    const batch = await run(...names.map(collection => ({ ...insert, collection })))
+    expect(asked.toSorted()).toEqual([...new Set(names)].map(name => `shop.${name}`).toSorted())
+    expect(batch.records.topics.slice(0, batch.recordCount)).toEqual(names.map(name => `shop.${name}`))
+    expect(done).toEqual(['sink', 'encode'])
+  })
+
   test('keeps the partition count of before where the topic has grown; refuses one that has shrunk (G2)', async () => {
     const grown = setting({ before: 1, now: 4 })
     const batch = await grown.run(insert)
