@@ -10,6 +10,9 @@ import type { Selection } from '../source/source.ts'
 import type { Common } from './common.ts'
 import type { Target } from './target.ts'
 
+/** A hundred pipelines that each saved ten times a second would spend as much on it as on encoding. */
+const saveIntervalPerPipelineMs = 5
+
 export interface PipelineResources {
   readonly mongo: Mongo
   readonly target: Target
@@ -60,7 +63,7 @@ export function pipelineParts(common: Common, pipeline: PipelineConfig, resource
       config: pipeline.topicConfig.config,
     },
     startAt: startOf(pipeline.source.startAtMs),
-    saveIntervalMs: config.checkpoint.intervalMs,
+    saveIntervalMs: Math.max(config.checkpoint.intervalMs, config.pipelines.length * saveIntervalPerPipelineMs),
     limits: { inFlightBytes: config.limits.inFlightBytes, drainMs: config.shutdown.drainMs },
     backOff: config.retry,
     monitor,

@@ -40,7 +40,8 @@ const checkpointSchema = {
     },
     interval: {
       ...duration,
-      description: 'Least time between two saved positions; what waits for one counts as in flight.',
+      description:
+        'Least time between two saved positions of a pipeline, and at least 5 ms for each pipeline there is; what waits for one counts as in flight.',
       'x-range': ['0ms', '10s'],
       default: '100ms',
     },

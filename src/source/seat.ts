@@ -75,7 +75,8 @@ export class Seat implements Place {
       if (batch) {
         this.#notify()
         yield batch
-        await turn() // Lets replies and acknowledgements in where the next batch is already here.
+        // The next batch is already here: let replies and acknowledgements in before the work on it.
+        if (this.#waiting.length > 0) await turn()
       } else if (this.#closed) {
         if (this.#fault) throw this.#fault
         return
