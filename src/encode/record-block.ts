@@ -1,14 +1,15 @@
 import { ByteWriter } from '../bson/writer.ts'
 import type { EncodedBlock } from './encode.ts'
 
-const initialRecords = 256
+const initialRecords = 64
+const initialBytes = 16 << 10
 
 /**
  * Records while they are written: `out` takes the key, the value and the headers of one record after the other, and
  * the calls between them mark where each ends. Used again and again; it grows to the largest batch and no further.
  */
 export class RecordBlock implements EncodedBlock {
-  readonly out = new ByteWriter()
+  readonly out = new ByteWriter(initialBytes)
   count = 0
   /** murmur2 of the key as the Java client computes it, made positive: the partition is this modulo the count. */
   keyHashes = new Int32Array(initialRecords)
@@ -79,20 +80,29 @@ function grown<T extends Column>(column: T, larger: T): T {
   return larger
 }
 
-/** Blocks for all pipelines of a worker: a hundred of them need few at a time, for the moment of encoding. */
+/**
+ * Blocks for all pipelines of a worker. A hundred pipelines hold theirs at the same moment, with a few records each;
+ * one alone has a single block of some megabytes. So bytes are counted, not blocks.
+ */
 export class RecordBlocks {
   readonly #idle: RecordBlock[] = []
-  readonly #limit: number
+  readonly #limitBytes: number
+  #idleBytes = 0
   readonly #giveBack = (block: RecordBlock): void => {
-    if (this.#idle.length < this.#limit) this.#idle.push(block)
+    if (this.#idleBytes + block.bytes.length > this.#limitBytes) return
+    this.#idle.push(block)
+    this.#idleBytes += block.bytes.length
   }
 
-  /** Keeps at most `limit` idle blocks. */
-  constructor(limit = 2) {
-    this.#limit = limit
+  /** Keeps idle blocks of at most `limitBytes`. */
+  constructor(limitBytes = 16 << 20) {
+    this.#limitBytes = limitBytes
   }
 
   take(): RecordBlock {
-    return this.#idle.pop() ?? new RecordBlock(this.#giveBack)
+    const block = this.#idle.pop()
+    if (block === undefined) return new RecordBlock(this.#giveBack)
+    this.#idleBytes -= block.bytes.length
+    return block
   }
 }
