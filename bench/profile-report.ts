@@ -72,7 +72,9 @@ function roomOf(place: string): string {
 function placeOf({ functionName, url, lineNumber }: CallFrame): string {
   const name = functionName === '' ? 'anonymous' : functionName
   if (url === '') return name
-  const file = url.replace(/^.*\/(dist|src)\//, '').replace(/^.*\/node_modules\//, 'node_modules/')
+  const file = url.includes('/node_modules/')
+    ? url.replace(/^.*\/node_modules\//, 'node_modules/')
+    : url.replace(/^.*\/(dist|src)\//, '')
   return `${name} at ${file}:${lineNumber + 1}`
 }
 

@@ -32,13 +32,13 @@ async function profiled(ours: Ours, servers: Servers, kind: 'cpu' | 'allocations
   await using topics = new Topics(servers.brokers)
   const topic = ours.topicOf(collections.mixed)
   await topics.recreate([topic], partitions)
-  process.env.M2K_PROFILE = kind
-  process.env.M2K_PROFILE_DIR = directory
+  process.env.PROFILE_KIND = kind
+  process.env.PROFILE_DIRECTORY = directory
   const job = { collections: [collections.mixed], lookup: false, from: 'backlog', settings: 'default' } as const
   const daemon = await ours.start(job, signal)
   const expected = { topics: [topic], partitions, count: events, limitMs, alive: daemon.alive }
   const { complete } = await topics.arrival(expected, signal)
-  if (!complete) console.error(`not everything arrived:\n${await daemon.log()}`)
+  if (!complete) throw new Error(`not everything arrived:\n${await daemon.log()}`)
   await daemon.stop()
 }
 

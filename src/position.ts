@@ -104,10 +104,12 @@ const leastDataBytes = 12
 const timeEnd = 9
 const noHex = 256
 /** The byte that two hex digits spell, by the first digit's character code and the second's times 256; else `noHex`. */
-const pairs = Uint16Array.from({ length: 65_536 }, (_, codes) => {
-  const text = String.fromCharCode(codes & 255, codes >>> 8)
-  return /^[0-9a-f]{2}$/i.test(text) ? Number.parseInt(text, 16) : noHex
-})
+const pairs = new Uint16Array(65_536).fill(noHex)
+for (const high of '0123456789abcdefABCDEF') {
+  for (const low of '0123456789abcdefABCDEF') {
+    pairs[high.charCodeAt(0) | (low.charCodeAt(0) << 8)] = Number.parseInt(high + low, 16)
+  }
+}
 
 /** Room that `writeSortKey` needs for the token `bytes[start, end)`. */
 export function sortKeyLimitBytes(start: number, end: number): number {
