@@ -31,3 +31,15 @@ export async function withDeadline<T>(work: Promise<T>, deadline: Deadline): Pro
     finished.abort()
   }
 }
+
+/** `work`, or the rejection with the signal's reason if that comes first; `work` then goes on unheard. */
+export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const onAbort = () => reject(signal.reason)
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await Promise.race([work, promise])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}

@@ -1,3 +1,4 @@
+import { untilAborted } from '../deadline.ts'
 import type { Checkpoint, CheckpointStore } from './checkpoint.ts'
 import { corrupt, parseCheckpoint, serializeCheckpoint } from './format.ts'
 import { checkpointFault, type KafkaAccess, within } from './kafka-connection.ts'
@@ -161,15 +162,4 @@ class KafkaCheckpoints implements CheckpointStore {
 
 function keyOf(pipeline: string, slot: number): string {
   return `${pipeline}/${slot}`
-}
-
-async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  const { promise, reject } = Promise.withResolvers<never>()
-  const onAbort = () => reject(signal.reason)
-  signal.addEventListener('abort', onAbort, { once: true })
-  try {
-    await Promise.race([work, promise])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
-  }
 }

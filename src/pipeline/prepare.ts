@@ -3,7 +3,7 @@ import { Configuration, PoisonEvent } from '../errors.ts'
 import type { ChangeEvent } from '../event.ts'
 import type { Meter } from '../meter.ts'
 import { windowBytes } from '../record.ts'
-import type { Sink, TopicSpec } from '../sink/sink.ts'
+import { isTopicName, type Sink, type TopicSpec } from '../sink/sink.ts'
 import type { Ledger } from './ledger.ts'
 import type { Prepare, TimedRun, Watch } from './pipeline.ts'
 
@@ -161,12 +161,10 @@ async function fixPartitions(
   return before ?? now
 }
 
-const legalTopic = /^[a-zA-Z0-9._-]{1,249}$/
-
 /** The event's topic. Throws PoisonEvent where the collection's name gives none that Kafka allows. */
 export function topicOf(pattern: string, event: Pick<ChangeEvent, 'db' | 'collection' | 'position'>): string {
   const topic = pattern.replaceAll('{db}', () => event.db).replaceAll('{collection}', () => event.collection)
-  if (legalTopic.test(topic) && topic !== '.' && topic !== '..') return topic
+  if (isTopicName(topic)) return topic
   throw new PoisonEvent(
     'SINK_TOPIC_INVALID',
     `${event.db}.${event.collection} at ${event.position}: ${JSON.stringify(topic)} is not a topic name`,

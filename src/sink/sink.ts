@@ -10,6 +10,11 @@ export interface TopicSpec {
   readonly config: Readonly<Record<string, string>>
 }
 
+/** Whether Kafka takes `text` as the name of a topic. */
+export function isTopicName(text: string): boolean {
+  return /^[a-zA-Z0-9._-]{1,249}$/.test(text) && text !== '.' && text !== '..'
+}
+
 /** What a target can do; the encoders and the deliveries follow it. */
 export interface Capabilities {
   readonly headers: boolean

@@ -16,8 +16,8 @@ export interface AdminOptions {
 
 /**
  * Runs `work` with an admin client of its own, for at most 45 s. Not shared and kept: questions are rare, brokers
- * close idle connections, kafkajs's metadata of a kept client is old, and its request queue polls each millisecond
- * for as long as a connection lives. Errors are passed on as kafkajs throws them, the end of time as Retryable.
+ * close idle connections, and kafkajs's metadata of a kept client is old. Errors are passed on as kafkajs throws them,
+ * the end of time as Retryable.
  */
 export async function withAdmin<T>(
   options: AdminOptions,

@@ -1,3 +1,4 @@
+import { untilAborted } from '../../deadline.ts'
 import { Configuration, Retryable } from '../../errors.ts'
 import type { BrokerAddress } from './protocol/metadata.ts'
 import type { Request } from './protocol/request.ts'
@@ -96,16 +97,4 @@ export class AnyBroker implements Disposable {
 
 function isSame(a: BrokerAddress, b: BrokerAddress): boolean {
   return a.host === b.host && a.port === b.port
-}
-
-/** `work`, or the rejection with the signal's reason if that comes first; `work` then goes on unheard. */
-async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>()
-  const onAbort = () => reject(signal.reason)
-  signal.addEventListener('abort', onAbort, { once: true })
-  try {
-    return await Promise.race([work, promise])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
-  }
 }

@@ -1,7 +1,7 @@
 import type { Admin, ITopicConfig } from 'kafkajs'
 import type { Clock } from '../../clock.ts'
 import { Configuration, Retryable } from '../../errors.ts'
-import type { TopicSpec } from '../sink.ts'
+import { isTopicName, type TopicSpec } from '../sink.ts'
 import { protocolCode } from './classify.ts'
 
 /** ConfigResourceTypes.TOPIC, which kafkajs does not export to ES modules. */
@@ -21,7 +21,7 @@ export interface TopicFacts {
 
 /** Throws Configuration SINK_TOPIC_INVALID for what Kafka would not take as a topic's name. */
 export function checkTopicName(topic: string): void {
-  if (/^[a-zA-Z0-9._-]{1,249}$/.test(topic) && topic !== '.' && topic !== '..') return
+  if (isTopicName(topic)) return
   throw new Configuration('SINK_TOPIC_INVALID', `"${topic.slice(0, 300)}" cannot be the name of a Kafka topic`)
 }
 
