@@ -25,3 +25,16 @@ export interface PipelineStatus {
   /** The share of the last ten seconds in which a quota of the broker made the sink wait, 0 to 1. */
   readonly throttledRatio: number
 }
+
+/** How the slots of the deployment are shared, as this worker sees it. */
+export interface WorkersStatus {
+  readonly coordination: 'none' | 'static' | 'kafka'
+  readonly slots: number
+  /** This worker's name; null where it is alone. */
+  readonly name: string | null
+  /** `standby`: in the group, without slots. `releasing`: slots are being handed over. */
+  readonly state: 'joining' | 'working' | 'standby' | 'releasing' | 'stopped'
+  readonly owned: readonly number[]
+  /** Every worker that is known, this one included, and what it owns. */
+  readonly workers: readonly { readonly name: string; readonly owned: readonly number[] }[]
+}

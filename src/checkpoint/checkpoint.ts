@@ -1,4 +1,5 @@
 import type { StoredPosition } from '../position.ts'
+import type { Records } from '../record.ts'
 
 export const checkpointFormatVersion = 1
 
@@ -28,4 +29,10 @@ export interface CheckpointStore extends AsyncDisposable {
   load(pipeline: string, slot: number, signal: AbortSignal): Promise<Checkpoint | undefined>
   /** Settles when durable. Saves of one pipeline and slot take effect in the order they were called. */
   save(checkpoint: Checkpoint, signal: AbortSignal): Promise<void>
+}
+
+/** A store whose checkpoints are records of Kafka, and so can be part of the transaction of what they cover. */
+export interface TransactionalStore extends CheckpointStore {
+  /** `checkpoint` as the record that `save` would write. */
+  toRecords(checkpoint: Checkpoint): Records
 }

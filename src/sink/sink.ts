@@ -22,6 +22,15 @@ export interface Capabilities {
   readonly transactions: boolean
 }
 
+/** How one sink is opened. */
+export interface SinkRequest {
+  readonly pipeline: string
+  /** Fences every earlier sink of the same id, where the target can; undefined: nobody is fenced. */
+  readonly transactionalId: string | undefined
+  /** Records are sent in transactions; else the id fences only. */
+  readonly transactions: boolean
+}
+
 /** The way out for one pipeline. Owns one producer; two pipelines never wait for each other's topics. */
 export interface Sink extends AsyncDisposable {
   readonly capabilities: Capabilities
@@ -35,4 +44,14 @@ export interface Sink extends AsyncDisposable {
    * is not on the wire yet. Throws Retryable, PoisonEvent, Fenced or Configuration.
    */
   send(records: Records, signal: AbortSignal): Promise<void>
+}
+
+/** A sink whose records consumers see together with the checkpoint, or never (G4). */
+export interface TransactionalSink extends Sink {
+  /**
+   * Commits the records of every `send` before, and `also`, as one transaction. Sends after it wait for its end and
+   * belong to the next one. After a rejection the sink takes no more, and whether that transaction was committed is
+   * unknown: open a successor, which settles it one way or the other, and load the checkpoint only then.
+   */
+  commit(also: Records, signal: AbortSignal): Promise<void>
 }

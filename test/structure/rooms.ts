@@ -2,7 +2,7 @@
 
 /** Leaf files at the top of src: values and small interfaces. They import each other only. */
 export const words: ReadonlySet<string> = new Set(
-  'event position errors clock deadline log meter busy retry secret record record-headers status redact'
+  'event position errors clock deadline log meter busy retry secret record record-headers status redact lease'
     .split(' ')
     .map(word => `${word}.ts`),
 )
@@ -23,6 +23,7 @@ export const rooms: Readonly<Record<string, readonly Import[]>> = {
   config: ['words'],
   inspect: ['words', 'interfaces'],
   services: ['words'],
+  workers: ['words'],
   cli: ['everything'],
 }
 

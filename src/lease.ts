@@ -1,0 +1,8 @@
+/** The right to work on slots, as whoever gave it can still vouch for it. */
+export interface Lease {
+  /**
+   * Resolves when something that happened after the call has confirmed it, such as a heartbeat; at once where nobody
+   * else can have it. Rejects with Fenced where it is lost, with the reason of `signal` when that aborts.
+   */
+  confirm(signal: AbortSignal): Promise<void>
+}
