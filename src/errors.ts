@@ -48,6 +48,8 @@ export const remedies = {
     'Another instance of this deployment has taken over; see to it that only one runs, or give it another `name`.',
   CHECKPOINT_CORRUPT:
     'The stored checkpoint cannot be read. Restore it from a copy, or, accepting that changes since the last run are lost, remove it.',
+  CHECKPOINT_FENCED:
+    'Another instance of this deployment has taken over; see to it that only one runs, or give it another `name`.',
   CHECKPOINT_NEWER: 'The checkpoint was written by a newer release: run that release or a later one.',
   CHECKPOINT_UNAVAILABLE: 'None needed: it is tried again. If it persists, check the checkpoint store.',
   CHECKPOINT_TOPIC:

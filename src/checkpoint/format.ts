@@ -27,9 +27,15 @@ export function parseCheckpoint(bytes: Buffer, where: string): Checkpoint {
     const text = `${where}: format version ${formatVersion}, this release knows up to ${checkpointFormatVersion}`
     throw new Configuration('CHECKPOINT_NEWER', text)
   }
-  const problem = problemOf(value)
+  const current = formatVersion === 1 ? fromVersion1(value) : value
+  const problem = problemOf(current)
   if (problem !== undefined) throw corrupt(where, problem)
-  return value as unknown as Checkpoint
+  return current as unknown as Checkpoint
+}
+
+/** Version 1 was written before targets without transactions were read back: it knows no ends. */
+function fromVersion1(value: Fields): Fields {
+  return Object.hasOwn(value, 'ends') ? value : { ...value, formatVersion: checkpointFormatVersion, ends: {} }
 }
 
 function sumOf(json: Buffer): string {
@@ -73,6 +79,7 @@ const fieldChecks: Readonly<Record<keyof Checkpoint, (value: unknown) => boolean
   filterHash: isText,
   position: isPosition,
   partitions: value => isFields(value) && Object.values(value).every(isCount),
+  ends: value => isFields(value) && Object.values(value).every(ends => Array.isArray(ends) && ends.every(isCount)),
   savedAtMs: isCount,
 }
 

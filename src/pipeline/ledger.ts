@@ -58,6 +58,7 @@ export class Ledger {
       filterHash,
       position: stored?.position ?? (await options.start(hurry)).toJSON(),
       partitions: stored?.partitions ?? {},
+      ends: stored?.ends ?? {},
       savedAtMs: clock.nowMs(),
     }
     const ledger = new Ledger(options, checkpoint, hurry)

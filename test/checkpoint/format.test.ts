@@ -16,6 +16,7 @@ const anyCheckpoint = fc
     filterHash: fc.string(),
     position: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }).map(time => Position.ofTime(time).toJSON()),
     partitions: fc.dictionary(fc.string(), count),
+    ends: fc.dictionary(fc.string(), fc.array(count)),
     savedAtMs: count,
   })
   .map(sample)
@@ -55,8 +56,16 @@ describe('a stored checkpoint', () => {
     expect(() => parseCheckpoint(Buffer.concat([bytes, Buffer.of(10)]), 'longer')).toThrow(/longer: its checksum/)
   })
 
+  it('is read from format version 1, which knew no ends', () => {
+    const { ends: _, ...rest } = sample()
+    const old = { ...rest, formatVersion: 1 } as unknown as ReturnType<typeof sample>
+    expect(parseCheckpoint(serializeCheckpoint(old), 'here')).toEqual({ ...rest, formatVersion: 2, ends: {} })
+    const mixed = { ...sample(), formatVersion: 1 } as unknown as ReturnType<typeof sample>
+    expect(() => parseCheckpoint(serializeCheckpoint(mixed), 'here')).toThrow(/formatVersion/)
+  })
+
   it('says that a newer format is newer, not corrupt', () => {
-    const newer = { ...sample(), formatVersion: 2, more: true } as unknown as ReturnType<typeof sample>
+    const newer = { ...sample(), formatVersion: 3, more: true } as unknown as ReturnType<typeof sample>
     expect(() => parseCheckpoint(serializeCheckpoint(newer), 'here')).toThrow(
       expect.objectContaining({ code: 'CHECKPOINT_NEWER' }),
     )
@@ -69,6 +78,8 @@ describe('a stored checkpoint', () => {
     ['a position that cannot be resumed', { position: { kind: 'event', token: 'AAAA', clusterTime: '1' } }],
     ['a position without a time', { position: { kind: 'time', token: null, clusterTime: 'soon' } }],
     ['partitions that are no counts', { partitions: { t: 1.5 } }],
+    ['ends that are no offsets', { ends: { t: [-1] } }],
+    ['ends that are no lists', { ends: { t: 5 } }],
     ['an unknown field', { surprise: 1 }],
     ['an older format than there ever was', { formatVersion: 0 }],
   ])('refuses %s though the sum is right', (_name, changes) => {

@@ -14,6 +14,7 @@ export function sample(changes: Partial<Checkpoint> = {}): Checkpoint {
     filterHash: 'a1b2',
     position: Position.ofTime((1_700_000_000n << 32n) | 7n).toJSON(),
     partitions: { 'shop.orders': 12 },
+    ends: { 'shop.orders': [0, 17, 4] },
     savedAtMs: 1_700_000_000_123,
     ...changes,
   }
