@@ -2,7 +2,7 @@ import { startAdmin } from '../admin/server.ts'
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config/schema.ts'
 import { RecordBlocks } from '../encode/record-block.ts'
-import { asFault, Fault } from '../errors.ts'
+import { asFault, Configuration, Fault } from '../errors.ts'
 import { createLogger } from '../observe/logger.ts'
 import { createMetrics } from '../observe/metrics.ts'
 import { Monitor } from '../pipeline/monitor.ts'
@@ -34,6 +34,7 @@ export async function runDaemon(config: Config, io: Io, stop: AbortSignal): Prom
     return metrics.text()
   }
   try {
+    checkBuilt(config)
     const { host, port } = config.admin
     const statuses = () => monitors.map(monitor => monitor.status)
     const shown = { contentType: metrics.contentType, text }
@@ -49,6 +50,16 @@ export async function runDaemon(config: Config, io: Io, stop: AbortSignal): Prom
     explain(common, fault)
     return exitCodes.failed
   }
+}
+
+/** What the configuration knows already and the daemon does not. */
+function checkBuilt({ delivery, workers }: Config): void {
+  const wanted = [
+    delivery === 'exactly-once' && 'delivery exactly-once',
+    workers.slots > 1 && 'more than one slot',
+    workers.coordination !== 'none' && `workers.coordination ${workers.coordination}`,
+  ].filter(text => text !== false)
+  if (wanted.length > 0) throw new Configuration('CONFIG_INVALID', `${wanted.join(', ')}: cannot be used yet`)
 }
 
 async function runPipelines(common: Common, monitors: readonly Monitor[], stop: AbortSignal): Promise<number> {

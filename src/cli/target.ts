@@ -55,6 +55,7 @@ export async function openStore(common: Common, signal: AbortSignal): Promise<Ch
     if (path === undefined) throw new Configuration('CONFIG_INVALID', 'checkpoint.store file needs checkpoint.path')
     return openFileCheckpoints({ directory: path })
   }
+  if (store === 'mongodb') throw new Configuration('CONFIG_INVALID', 'checkpoint.store mongodb cannot be used yet')
   const settings = kafkaSettings(config)
   return openKafkaCheckpoints(
     {

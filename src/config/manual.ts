@@ -19,7 +19,7 @@ every problem at once, each as \`FILE:LINE:COLUMN path: message\`.
   error. \`$\${\` stands for \`\${\` itself.
 - **Unknown keys and values are errors**, those of later releases too; the message lists what is supported.
 - **Null.** A key without a value counts as absent.
-- **Secrets** (\`mongodb.uri\`, \`sink.sasl.password\`, \`admin.token\`) are printed nowhere, in no error either.
+- **Secrets** (\`mongodb.uri\`, \`checkpoint.uri\`, \`sink.sasl.password\`, \`admin.token\`) are printed nowhere, in no error either.
 
 ## Who sets what
 
@@ -37,7 +37,13 @@ Later ones outrank earlier ones: the default, \`defaults\` (for pipelines), the 
 const closing = `## How settings go together
 
 - \`sink.type: kafka\` needs \`sink.brokers\`; \`sink.type: stdout\` needs \`checkpoint.store: file\`.
-- \`checkpoint.store: file\` needs \`checkpoint.path\`.
+- \`delivery: exactly-once\` needs \`sink.type: kafka\` with transactions, which \`sink.client: kafkajs\` cannot do, and
+  \`checkpoint.store: kafka\`.
+- \`checkpoint.store: file\` needs \`checkpoint.path\` and is for one worker with one slot; \`checkpoint.store: mongodb\`
+  needs \`checkpoint.uri\`, and no pipeline may read the collection of the checkpoints.
+- \`workers.coordination: kafka\` needs \`sink.type: kafka\`; \`static\` needs \`workers.replicas\`, at most as many as
+  \`workers.slots\`, and \`workers.ordinal\` is less than it; both are for \`static\` alone.
+- \`workers.slots\` is fixed when the deployment starts for the first time: a document's slot must not change.
 - \`sink.tls.cert\` and \`sink.tls.key\` go together.
 - \`retry.initial\` is at most \`retry.max\`.
 - Names of pipelines differ, and not only in case or punctuation.

@@ -1,5 +1,6 @@
 import type { Finding } from './check.ts'
 import { variablePart } from './overrides.ts'
+import { checkpointRules, deliveryRules, workersRules } from './rules-guarantees.ts'
 import { getOwn, isTree } from './tree.ts'
 import { durationMs } from './units.ts'
 
@@ -12,6 +13,9 @@ export function checkRules(root: unknown): Finding[] {
   return [
     ...uriRules(root),
     ...sinkRules(root),
+    ...deliveryRules(root),
+    ...checkpointRules(root),
+    ...workersRules(root),
     ...retryRules(root),
     ...nameRules(Array.isArray(pipelines) ? pipelines : []),
     ...(Array.isArray(pipelines) ? pipelines.flatMap(pipelineRules) : []),
@@ -20,31 +24,29 @@ export function checkRules(root: unknown): Finding[] {
 
 /** The driver would take a part of such a password for a host or a port, and name it in its errors (G9). */
 function uriRules(root: unknown): Finding[] {
-  const uri = getOwn(getOwn(root, 'mongodb'), 'uri')
-  if (typeof uri !== 'string') return []
+  return ['mongodb', 'checkpoint'].flatMap(section => {
+    const uri = getOwn(getOwn(root, section), 'uri')
+    if (typeof uri !== 'string' || isEncoded(uri)) return []
+    const message = 'user and password must be percent-encoded: / as %2F, ? as %3F, @ as %40, : as %3A'
+    return [{ pointer: `/${section}/uri`, message }]
+  })
+}
+
+function isEncoded(uri: string): boolean {
   const [head = '', ...options] = uri.replace(/^mongodb(\+srv)?:\/\//, '').split('?')
   const [at, slash] = [head.indexOf('@'), head.indexOf('/')]
   const split = at < 0 && slash < 0 && options.join('?').includes('@')
-  if (!split && at === head.lastIndexOf('@') && (slash < 0 || at < slash)) return []
-  const message = 'user and password must be percent-encoded: / as %2F, ? as %3F, @ as %40, : as %3A'
-  return [{ pointer: '/mongodb/uri', message }]
+  return !split && at === head.lastIndexOf('@') && (slash < 0 || at < slash)
 }
 
 function sinkRules(root: unknown): Finding[] {
   const findings: Finding[] = []
-  const [sink, checkpoint] = [getOwn(root, 'sink'), getOwn(root, 'checkpoint')]
-  const [type, store] = [getOwn(sink, 'type'), getOwn(checkpoint, 'store')]
+  const sink = getOwn(root, 'sink')
+  const type = getOwn(sink, 'type')
   const brokers = getOwn(sink, 'brokers')
   if (type === 'kafka' && Array.isArray(brokers) && brokers.length === 0) {
     const message = 'sink.type kafka needs brokers, such as [localhost:9092]; or set sink.type: stdout'
     findings.push({ pointer: '/sink/brokers', message })
-  }
-  if (type === 'stdout' && store === 'kafka') {
-    const message = 'sink.type stdout has no Kafka to keep checkpoints in: set store: file and path'
-    findings.push({ pointer: '/checkpoint/store', message })
-  }
-  if (store === 'file' && getOwn(checkpoint, 'path') === undefined) {
-    findings.push({ pointer: '/checkpoint/path', message: 'is missing: store file needs the path of a directory' })
   }
   const tls = getOwn(sink, 'tls')
   const [cert, key] = [getOwn(tls, 'cert'), getOwn(tls, 'key')]

@@ -1,7 +1,9 @@
 import type { Resolved, Schema } from './json-schema.ts'
+import { checkpointSchema } from './schema-checkpoint.ts'
 import { nameExpected, namePattern, pipelineOptions, pipelineSchema } from './schema-pipeline.ts'
 import { sinkSchema } from './schema-sink.ts'
 import { duration } from './schema-units.ts'
+import { workersSchema } from './schema-workers.ts'
 import { sizePattern } from './units.ts'
 
 /** `schema` with nothing required: a half-filled source is fine in `defaults`. */
@@ -11,42 +13,6 @@ function optional(schema: Schema): Schema {
   const entries = Object.entries(properties).map(([name, child]) => [name, optional(child)])
   return { ...rest, properties: Object.fromEntries(entries) }
 }
-
-const checkpointSchema = {
-  type: 'object',
-  description: 'Where positions are kept. A position is saved only after its records are acknowledged.',
-  additionalProperties: false,
-  default: {},
-  properties: {
-    store: { type: 'string', description: 'A Kafka topic, or files.', enum: ['kafka', 'file'], default: 'kafka' },
-    topic: {
-      type: 'string',
-      description: 'Topic of store `kafka`: compacted, created here.',
-      maxLength: 249,
-      pattern: '^(?!\\.{1,2}$)[A-Za-z0-9._-]+$',
-      'x-expected': 'a topic name of letters, digits, dots, underscores and hyphens',
-      'x-default': '`mongo2kafka.NAME.checkpoints`',
-    },
-    replication: {
-      type: 'integer',
-      description: "Replication factor of that topic when it is created; absent: the broker's default.",
-      minimum: 1,
-      maximum: 32_767,
-    },
-    path: {
-      type: 'string',
-      description: 'Directory of store `file`, which needs it: a file a pipeline.',
-      minLength: 1,
-    },
-    interval: {
-      ...duration,
-      description:
-        'Least time between two saved positions of a pipeline, and at least 5 ms for each pipeline there is; what waits for one counts as in flight.',
-      'x-range': ['0ms', '10s'],
-      default: '100ms',
-    },
-  },
-} as const satisfies Schema
 
 const retrySchema = {
   type: 'object',
@@ -97,7 +63,7 @@ function waitSchema<const N extends string, const D extends string>(name: N, des
 const properties = {
   name: {
     type: 'string',
-    description: 'Names this deployment: its checkpoints and clients.',
+    description: 'Names this deployment: its checkpoints, transactional ids, worker group and clients.',
     pattern: namePattern,
     maxLength: 100,
     'x-expected': nameExpected,
@@ -120,11 +86,12 @@ const properties = {
   sink: sinkSchema,
   delivery: {
     type: 'string',
-    description: 'What consumers can rely on.',
-    enum: ['at-least-once'],
-    default: 'at-least-once',
+    description:
+      'What consumers can rely on. `exactly-once` needs a Kafka with transactions and `checkpoint.store: kafka`; absent: exactly-once where both are there, else at-least-once. The log says which, and why.',
+    enum: ['at-least-once', 'exactly-once'],
   },
   checkpoint: checkpointSchema,
+  workers: workersSchema,
   startup: waitSchema('wait', 'How long an absent MongoDB or Kafka is waited for at the start.', '60s'),
   shutdown: waitSchema('drain', 'How long a stop waits for what the sink already holds.', '20s'),
   limits: {

@@ -46,8 +46,14 @@ test('a short file gives every setting its default', () => {
       client: 'auto',
       producer: { compression: 'none', lingerMs: 5, batchBytes: 524288, requestTimeoutMs: 30_000 },
     },
-    delivery: 'at-least-once',
-    checkpoint: { store: 'kafka', topic: 'mongo2kafka.shop.checkpoints', intervalMs: 100 },
+    checkpoint: {
+      store: 'kafka',
+      topic: 'mongo2kafka.shop.checkpoints',
+      database: 'mongo2kafka',
+      collection: 'checkpoints',
+      intervalMs: 100,
+    },
+    workers: { slots: 1, coordination: 'none', sessionTimeoutMs: 10_000 },
     startup: { waitMs: 60_000 },
     shutdown: { drainMs: 20_000 },
     limits: { inFlightBytes: 16_777_216 },
@@ -111,7 +117,7 @@ snik:
 sink:
   tpye: kafka
   brokers: [localhost]
-delivery: exactly-once
+delivery: exactly-twice
 startup: { wait: 60 }
 limits: { inFlightBytes: 1KiB }
 pipelines:
@@ -127,10 +133,10 @@ pipelines:
   expect(problems(text)).toEqual([
     'test.yaml:1:7 name: must be letters, digits, dots, underscores and hyphens',
     "test.yaml:2:1 mongodb.uri: is missing: MongoDB's connection string.",
-    'test.yaml:3:1 snik: unknown key; supported here: name, mongodb, sink, delivery, checkpoint, startup, shutdown, limits, retry, admin, log, defaults, pipelines (did you mean sink?)',
+    'test.yaml:3:1 snik: unknown key; supported here: name, mongodb, sink, delivery, checkpoint, workers, startup, shutdown, limits, retry, admin, log, defaults, pipelines (did you mean sink?)',
     'test.yaml:6:3 sink.tpye: unknown key; supported here: type, brokers, clientId, client, tls, sasl, producer (did you mean type?)',
     'test.yaml:7:13 sink.brokers[0]: must be host:port, such as localhost:9092',
-    'test.yaml:8:11 delivery: not supported; supported in this release: at-least-once',
+    'test.yaml:8:11 delivery: not supported; supported in this release: at-least-once, exactly-once (did you mean exactly-once?)',
     'test.yaml:9:18 startup.wait: must be a duration with its unit, such as 250ms, 10s, 5m or 1h',
     'test.yaml:10:26 limits.inFlightBytes: must be from 64KiB to 4GiB',
     'test.yaml:14:21 pipelines[0].source.collections[0]: must be db.collection, db.* or /regex/',
@@ -145,9 +151,17 @@ pipelines:
 })
 
 test.each([
-  ['an empty file', '', 'test.yaml:1:1 name: is missing: Names this deployment: its checkpoints and clients.'],
+  [
+    'an empty file',
+    '',
+    'test.yaml:1:1 name: is missing: Names this deployment: its checkpoints, transactional ids, worker group and clients.',
+  ],
   ['no YAML', 'name: [', expect.stringMatching(/^test.yaml:1:\d+: Flow sequence/)],
-  ['a list', '- a', 'test.yaml:1:1 name: is missing: Names this deployment: its checkpoints and clients.'],
+  [
+    'a list',
+    '- a',
+    'test.yaml:1:1 name: is missing: Names this deployment: its checkpoints, transactional ids, worker group and clients.',
+  ],
   ['a key twice', `name: shop\n${base}`, 'test.yaml:2:1 name: the key stands here twice (first in line 1): remove one'],
   ['no pipeline', `${base}pipelines: []`, 'test.yaml:6:12 pipelines: must have at least one entry'],
   [
