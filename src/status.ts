@@ -36,5 +36,19 @@ export interface WorkersStatus {
   readonly state: 'joining' | 'working' | 'standby' | 'releasing' | 'stopped'
   readonly owned: readonly number[]
   /** Every worker that is known, this one included, and what it owns. */
-  readonly workers: readonly { readonly name: string; readonly owned: readonly number[] }[]
+  readonly workers: readonly WorkerShare[]
 }
+
+/** One worker and its slots. */
+export interface WorkerShare {
+  readonly name: string
+  readonly owned: readonly number[]
+  /** How busy it was when it last said so; absent: it did not say. */
+  readonly busy?: BusyRatios
+}
+
+/** What became of an order to pause or resume a pipeline. `changed: false`: it was so already. */
+export type ControlResult =
+  | { readonly changed: boolean }
+  /** It makes no sense in the pipeline's state; why, in a sentence for the one who asked. */
+  | { readonly refused: string }

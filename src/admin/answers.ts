@@ -1,9 +1,12 @@
-import type { PipelineStatus } from '../status.ts'
+import type { PipelineStatus, WorkersStatus } from '../status.ts'
 import { statusPage, statusPageSecurity } from './page.ts'
+import { workersView } from './workers.ts'
 
 /** What the admin server shows. Everything is asked for anew at each request. */
 export interface Shown {
   statuses(): readonly PipelineStatus[]
+  /** undefined: not known yet. */
+  workers?(): WorkersStatus | undefined
   readonly metrics: { readonly contentType: string; text(): Promise<string> }
 }
 
@@ -25,6 +28,7 @@ export interface Reason {
 
 const readyStates: ReadonlySet<string> = new Set(['running', 'idle', 'paused'])
 const apiPath = '/api/v1/pipelines'
+const workersPath = '/api/v1/workers'
 
 /** The answer to `method` on `path` (percent-encoded, without query). Rejects only where the metrics do. */
 export async function answer(method: string, path: string, shown: Shown): Promise<Answer> {
@@ -39,19 +43,24 @@ export async function answer(method: string, path: string, shown: Shown): Promis
 type Handler = (shown: Shown) => Answer | Promise<Answer>
 
 const handlers: Readonly<Record<string, Handler>> = {
-  '/': ({ statuses }) => ({
+  '/': ({ statuses, workers }) => ({
     status: 200,
     type: 'text/html; charset=utf-8',
-    body: statusPage(statuses()),
+    body: statusPage(statuses(), workers?.()),
     headers: { 'content-security-policy': statusPageSecurity },
   }),
   '/livez': () => ({ status: 200, type: 'text/plain; charset=utf-8', body: 'ok\n' }),
-  '/readyz': ({ statuses }) => {
-    const reasons = notReady(statuses())
+  '/readyz': ({ statuses, workers }) => {
+    const standby = workers?.()?.state === 'standby' // Nothing of ours runs, and all of it could.
+    const reasons = standby ? [] : notReady(statuses())
     return json(reasons.length === 0 ? 200 : 503, { ready: reasons.length === 0, reasons })
   },
   '/metrics': async ({ metrics }) => ({ status: 200, type: metrics.contentType, body: await metrics.text() }),
   [apiPath]: ({ statuses }) => json(200, { pipelines: statuses() }),
+  [workersPath]: ({ statuses, workers }) => {
+    const known = workers?.()
+    return known ? json(200, workersView(known, statuses())) : failure(503, 'the workers are not known yet')
+  },
 }
 
 function find(path: string): Handler | undefined {
@@ -62,8 +71,26 @@ function find(path: string): Handler | undefined {
   if (!name || segment.includes('/')) return undefined
   return ({ statuses }) => {
     const status = statuses().find(each => each.name === name)
-    return status ? json(200, status) : failure(404, `there is no pipeline ${JSON.stringify(name.slice(0, 200))}`)
+    return status ? json(200, status) : unknownPipeline(name)
   }
+}
+
+/** What a path such as `/api/v1/pipelines/NAME/pause` orders; undefined where it is no such path. */
+export function orderOf(path: string): Order | undefined {
+  if (!path.startsWith(`${apiPath}/`)) return undefined
+  const [segment = '', action = '', ...more] = path.slice(apiPath.length + 1).split('/')
+  const name = decoded(segment)
+  if (!name || more.length > 0 || (action !== 'pause' && action !== 'resume')) return undefined
+  return { action, pipeline: name }
+}
+
+export interface Order {
+  readonly action: 'pause' | 'resume'
+  readonly pipeline: string
+}
+
+export function unknownPipeline(name: string): Answer {
+  return failure(404, `there is no pipeline ${JSON.stringify(name.slice(0, 200))}`)
 }
 
 function decoded(text: string): string | undefined {
@@ -91,6 +118,6 @@ export function failure(status: number, error: string): Answer {
   return json(status, { error })
 }
 
-function json(status: number, value: unknown): Answer {
+export function json(status: number, value: unknown): Answer {
   return { status, type: 'application/json; charset=utf-8', body: `${JSON.stringify(value)}\n` }
 }

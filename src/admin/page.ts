@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
-import type { Stage } from '../busy.ts'
-import type { PipelineStatus } from '../status.ts'
+import type { BusyRatios, Stage } from '../busy.ts'
+import type { PipelineStatus, WorkersStatus } from '../status.ts'
+import { slotsText, type WorkersView, workersView } from './workers.ts'
 
 const style = `
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem; color: #222; background: #fff }
@@ -9,6 +10,7 @@ th, td { text-align: left; padding: .35rem .9rem .35rem 0; border-bottom: 1px so
 td.figure { text-align: right; font-variant-numeric: tabular-nums }
 .failed, .retrying { color: #b00020; font-weight: 600 }
 .running, .idle { color: #156c2f }
+.paused { color: #8a5a00 }
 .remedy { max-width: 40rem }
 @media (prefers-color-scheme: dark) { body { color: #ddd; background: #161616 } th, td { border-color: #444 } }
 `
@@ -29,7 +31,7 @@ const columns = [
 ]
 
 /** A page that needs nothing but itself and asks again every five seconds. Every value of a pipeline is escaped. */
-export function statusPage(statuses: readonly PipelineStatus[]): string {
+export function statusPage(statuses: readonly PipelineStatus[], workers?: WorkersStatus): string {
   const rows = statuses.map(row).join('\n')
   return `<!doctype html>
 <html lang="en">
@@ -48,7 +50,8 @@ export function statusPage(statuses: readonly PipelineStatus[]): string {
 ${rows || `<tr><td colspan="${columns.length}">No pipeline yet.</td></tr>`}
 </tbody>
 </table>
-<p><a href="/readyz">readyz</a> · <a href="/metrics">metrics</a> · <a href="/api/v1/pipelines">api/v1/pipelines</a></p>
+${workers ? workersTable(workersView(workers, statuses)) : ''}
+<p><a href="/readyz">readyz</a> · <a href="/metrics">metrics</a> · <a href="/api/v1/pipelines">api/v1/pipelines</a> · <a href="/api/v1/workers">api/v1/workers</a></p>
 </body>
 </html>
 `
@@ -67,6 +70,29 @@ function row(status: PipelineStatus): string {
 <td>${limit(status)}</td>
 <td class="remedy">${error ? `<b>${escaped(error.code)}</b> ${escaped(error.message)}<br>${escaped(error.remedy)}` : ''}</td>
 </tr>`
+}
+
+/** Who works on which slots, how busy this worker is, and what would help. */
+function workersTable(view: WorkersView): string {
+  const rows = view.workers.map(worker => {
+    const name = worker.name === view.name ? `${worker.name} (this one)` : worker.name
+    const busy = worker.busy ? busyText(worker.busy) : '–'
+    return `<tr><td>${escaped(name)}</td><td>${escaped(slotsText(worker.owned))}</td><td>${busy}</td></tr>`
+  })
+  return `<h2>Workers</h2>
+<p>${view.slots} ${view.slots === 1 ? 'slot' : 'slots'}, coordination ${escaped(view.coordination)}; this worker: ${escaped(view.state)}.</p>
+<table>
+<thead><tr><th>worker</th><th>slots</th><th>busy</th></tr></thead>
+<tbody>
+${rows.join('\n')}
+</tbody>
+</table>
+<p>${escaped(view.advice)}</p>`
+}
+
+function busyText(busy: BusyRatios): string {
+  const { source, encode, sink } = busy
+  return `source ${percent(source)}, encode ${percent(encode)}, sink ${percent(sink)}`
 }
 
 const limits: Readonly<Record<Stage, string>> = {

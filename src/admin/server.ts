@@ -1,10 +1,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { type Clock, systemClock } from '../clock.ts'
 import { Configuration } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { createRedact } from '../redact.ts'
 import type { Secret } from '../secret.ts'
 import type { PipelineStatus } from '../status.ts'
-import { type Answer, answer, failure, type Shown } from './answers.ts'
+import { type Answer, answer, failure, type Order, orderOf, type Shown } from './answers.ts'
+import { type Caller, type Control, ControlDesk } from './control.ts'
 
 export interface AdminOptions extends Shown {
   /** Loopback unless given: the pages need no login, so opening them to a network is a decision. */
@@ -12,6 +14,11 @@ export interface AdminOptions extends Shown {
   /** 0: any free port, see `Admin.address`. */
   readonly port: number
   readonly log: Logger
+  /** Bearer token of what changes something; without it all of that is refused. */
+  readonly token?: Secret | undefined
+  /** What pauses and resumes pipelines; asked for anew at each order, undefined while there is none yet. */
+  readonly control?: () => Control | undefined
+  readonly clock?: Clock
   /** Removed from error messages of the pipelines, beside what patterns find (G9). */
   readonly secrets?: readonly Secret[]
 }
@@ -37,9 +44,14 @@ const maxConnections = 100
 export async function startAdmin(options: AdminOptions, signal: AbortSignal): Promise<Admin> {
   signal.throwIfAborted()
   const { host = '127.0.0.1', port, log } = options
-  const shown: Shown = { metrics: options.metrics, statuses: withoutSecrets(options) }
+  const shown: Shown = {
+    metrics: options.metrics,
+    statuses: withoutSecrets(options),
+    ...(options.workers && { workers: options.workers }),
+  }
+  const room: Room = { shown, log, desk: deskOf(options) }
   const server = createServer(limits, (request, response) => {
-    respond(request, response, shown, log).catch(error => {
+    respond(request, response, room).catch(error => {
       log.error({ error }, 'the admin server could not answer')
       response.destroy()
     })
@@ -70,18 +82,46 @@ function withoutSecrets(options: AdminOptions): () => readonly PipelineStatus[] 
       )
 }
 
-async function respond(request: IncomingMessage, response: ServerResponse, shown: Shown, log: Logger): Promise<void> {
+/** What every request is answered from. */
+interface Room {
+  readonly shown: Shown
+  readonly desk: (order: Order, caller: Caller) => Promise<Answer>
+  readonly log: Logger
+}
+
+function deskOf(options: AdminOptions): Room['desk'] {
+  const { token, control, statuses, log, clock = systemClock } = options
+  const names = () => statuses().map(({ name }) => name)
+  const desk = new ControlDesk({ token, control: () => control?.(), names, log, clock })
+  return (order, caller) => desk.answer(order, caller)
+}
+
+async function respond(request: IncomingMessage, response: ServerResponse, room: Room): Promise<void> {
   const method = request.method ?? 'GET'
   const hasBody =
     request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0
   const [path = '/'] = (request.url ?? '/').split('?', 1)
-  let result = await answer(method, path, shown).catch(error => {
+  // Nothing here takes a body: it is neither read nor waited for, and an order that has one is not carried out.
+  const refused = hasBody && method === 'POST' ? failure(413, noBody) : undefined
+  let result = refused ?? (await resultOf(request, path, room))
+  if (hasBody && result.status === 200) result = failure(413, noBody)
+  write(response, result, { withBody: method !== 'HEAD', close: hasBody })
+}
+
+const noBody = 'this request must not have a body'
+
+async function resultOf(request: IncomingMessage, path: string, { shown, desk, log }: Room): Promise<Answer> {
+  const method = request.method ?? 'GET'
+  try {
+    const order = orderOf(path)
+    if (!order) return await answer(method, path, shown)
+    if (method !== 'POST') return { ...failure(405, 'only POST works here'), headers: { allow: 'POST' } }
+    const { authorization } = request.headers
+    return await desk(order, { authorization, remoteAddress: request.socket.remoteAddress ?? 'gone' })
+  } catch (error) {
     log.error({ error, path }, 'the admin server could not answer')
     return failure(500, 'this failed here; the log says why')
-  })
-  // Nothing here takes a body yet: it is neither read nor waited for.
-  if (hasBody && result.status === 200) result = failure(413, 'this request must not have a body')
-  write(response, result, { withBody: method !== 'HEAD', close: hasBody })
+  }
 }
 
 function write(response: ServerResponse, result: Answer, how: { withBody: boolean; close: boolean }): void {

@@ -8,7 +8,7 @@ import { silentLogger } from '../../src/log.ts'
 import { createMetrics } from '../../src/observe/metrics.ts'
 import { Secret } from '../../src/secret.ts'
 import type { PipelineStatus } from '../../src/status.ts'
-import { failedStatus, status } from './statuses.ts'
+import { alone, failedStatus, status } from './statuses.ts'
 
 const opened: Admin[] = []
 afterEach(async () => {
@@ -90,6 +90,11 @@ describe('health', () => {
     },
   )
 
+  test('a standby is ready', async () => {
+    const workers = () => ({ ...alone, state: 'standby' as const, owned: [] })
+    expect((await call(await start([], { workers }), '/readyz')).status).toBe(200)
+  })
+
   test('a worker without any pipeline yet is not ready (G8)', async () => {
     expect((await call(await start([]), '/readyz')).status).toBe(503)
   })
@@ -123,6 +128,18 @@ describe('the API', () => {
   test.each(['POST', 'PUT', 'DELETE', 'OPTIONS'])('%s is 405 and says what is allowed', async method => {
     const reply = await call(await start([status('a', 'running')]), '/api/v1/pipelines/a', method)
     expect([reply.status, reply.headers.allow]).toEqual([405, 'GET, HEAD'])
+  })
+
+  test('/api/v1/workers says who works on what, and what would help', async () => {
+    const admin = await start([status('a', 'running')], { workers: () => alone })
+    const reply = await call(admin, '/api/v1/workers')
+    expect([reply.status, JSON.parse(reply.text)]).toEqual([
+      200,
+      { ...alone, name: 'this worker', workers: expect.any(Array), advice: expect.stringMatching(/^Nothing/) },
+    ])
+    for (const workers of [undefined, () => undefined]) {
+      expect((await call(await start([], { ...(workers && { workers }) }), '/api/v1/workers')).status).toBe(503)
+    }
   })
 
   test('HEAD has the headers of GET and no body', async () => {
@@ -171,6 +188,15 @@ describe('the status page', () => {
       'nothing: waits for changes',
       '–',
     ])
+  })
+
+  test('shows the workers, escaped', async () => {
+    const workers = () => ({ ...alone, slots: 3, name: 'me', workers: [{ name: '<b>', owned: [1, 2] }] })
+    const { text } = await call(await start([status('orders', 'idle')], { workers }), '/')
+    expect(text).toContain('<td>me (this one)</td><td>0</td><td>source 25 %, encode 13 %, sink 6 %</td>')
+    expect(text).toContain('<td>&lt;b&gt;</td><td>1-2</td><td>–</td>')
+    expect(text).toContain('<p>Nothing: there are fewer changes than it could take.</p>')
+    expect((await call(await start([]), '/')).text).not.toContain('Workers')
   })
 
   test('shows no secret (G9)', async () => {

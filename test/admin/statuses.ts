@@ -1,5 +1,5 @@
 import { remedies } from '../../src/errors.ts'
-import type { PipelineState, PipelineStatus } from '../../src/status.ts'
+import type { PipelineState, PipelineStatus, WorkersStatus } from '../../src/status.ts'
 
 /** A pipeline's status as it could be seen. */
 export function status(name: string, state: PipelineState): PipelineStatus {
@@ -24,4 +24,14 @@ export function status(name: string, state: PipelineState): PipelineStatus {
 export const failedStatus: PipelineStatus = {
   ...status('bad', 'failed'),
   error: { code: 'SINK_REJECTED', message: 'the topic is gone', remedy: remedies.SINK_REJECTED },
+}
+
+/** The only worker there is. */
+export const alone: WorkersStatus = {
+  coordination: 'none',
+  slots: 1,
+  name: null,
+  state: 'working',
+  owned: [0],
+  workers: [],
 }
