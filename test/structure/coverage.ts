@@ -27,6 +27,7 @@ export const crossCutting: readonly string[] = [
   'test/source/faults.test.ts',
   'test/source/resume.test.ts',
   'test/bench/',
+  'test/faults/',
   'test/simulation/',
   'test/integration/',
 ]
