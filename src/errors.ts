@@ -50,10 +50,18 @@ export const remedies = {
     'The stored checkpoint cannot be read. Restore it from a copy, or, accepting that changes since the last run are lost, remove it.',
   CHECKPOINT_FENCED:
     'Another instance of this deployment has taken over; see to it that only one runs, or give it another `name`.',
+  CHECKPOINT_MISMATCH:
+    'The stored checkpoints are of another number of slots, which is fixed at the first start, or of another MongoDB. Correct workers.slots or mongodb.uri, or give this deployment another `name`.',
   CHECKPOINT_NEWER: 'The checkpoint was written by a newer release: run that release or a later one.',
+  CHECKPOINT_REJECTED:
+    'The checkpoint store refused for the named reason. In MongoDB its user needs role readWrite on checkpoint.database, and a replica set to write to; check checkpoint.uri.',
   CHECKPOINT_UNAVAILABLE: 'None needed: it is tried again. If it persists, check the checkpoint store.',
   CHECKPOINT_TOPIC:
     'Give the checkpoint topic the named settings (kafka-configs.sh --alter --entity-type topics --add-config), or remove it before the first start.',
+  DELIVERY_UNSUPPORTED:
+    'Use delivery: at-least-once, or a Kafka with transactions (sink.client auto or platformatic) and checkpoint.store: kafka.',
+  SLOTS_FIXED:
+    'The number of slots is fixed at the first start: set workers.slots to what it was, or give this deployment another `name`.',
   DRAIN_TIMEOUT:
     'None needed: what was not acknowledged is replayed at the next start. Raise shutdown.drain if this is frequent.',
   ADMIN_UNAVAILABLE:

@@ -43,6 +43,11 @@ export interface CheckpointStore extends AsyncDisposable {
    * CHECKPOINT_FENCED where the store sees a later epoch, or Retryable CHECKPOINT_UNAVAILABLE.
    */
   save(checkpoint: Checkpoint, signal: AbortSignal): Promise<void>
+  /**
+   * The start of a pipeline, one for all its slots: the first that was ever proposed for it. Settles when it is
+   * durable. Absent where there is one slot only.
+   */
+  fixStart?(pipeline: string, proposed: StoredPosition, signal: AbortSignal): Promise<StoredPosition>
 }
 
 /** A store whose checkpoints are records of Kafka, and so can be part of the transaction of what they cover. */

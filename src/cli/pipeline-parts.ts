@@ -2,8 +2,9 @@ import type { CheckpointStore } from '../checkpoint/checkpoint.ts'
 import type { PipelineConfig } from '../config/schema.ts'
 import { createEncoder } from '../encode/encoder.ts'
 import type { RecordBlocks } from '../encode/record-block.ts'
+import { commitIntervalMs } from '../pipeline/exactly-once.ts'
 import type { Monitor } from '../pipeline/monitor.ts'
-import type { PipelineParts } from '../pipeline/run-pipeline.ts'
+import type { PipelineParts } from '../pipeline/parts.ts'
 import { Position } from '../position.ts'
 import type { Mongo } from '../source/mongo.ts'
 import type { Selection } from '../source/source.ts'
@@ -38,6 +39,9 @@ export function pipelineParts(common: Common, pipeline: PipelineConfig, resource
   return {
     name,
     deployment: config.name,
+    slot: 0,
+    lease: { confirm: async () => undefined },
+    delivery: 'at-least-once',
     source: mongo.source(selection),
     cluster: mongo.identity,
     filterHash: mongo.filterHash(selection),
@@ -64,6 +68,7 @@ export function pipelineParts(common: Common, pipeline: PipelineConfig, resource
     },
     startAt: startOf(pipeline.source.startAtMs),
     saveIntervalMs: Math.max(config.checkpoint.intervalMs, config.pipelines.length * saveIntervalPerPipelineMs),
+    commitIntervalMs: () => commitIntervalMs(config.pipelines.length),
     limits: { inFlightBytes: config.limits.inFlightBytes, drainMs: config.shutdown.drainMs },
     backOff: config.retry,
     monitor,

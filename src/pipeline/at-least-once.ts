@@ -1,9 +1,6 @@
-import type { Position } from '../position.ts'
 import type { Sink } from '../sink/sink.ts'
 import type { Delivery, PreparedBatch } from './pipeline.ts'
-
-/** Saves a position; settles when it, or a later one, is durable. */
-export type SavePosition = (position: Position) => Promise<void>
+import type { Saver } from './saver.ts'
 
 /**
  * At-least-once: a position is saved only after its own records and those of every earlier call are acknowledged, so
@@ -11,12 +8,12 @@ export type SavePosition = (position: Position) => Promise<void>
  */
 export class AtLeastOnce implements Delivery {
   readonly #sink: Pick<Sink, 'send'>
-  readonly #save: SavePosition
+  readonly #saver: Pick<Saver, 'save' | 'usePartitions'>
   #acknowledged: Promise<void> = Promise.resolve()
 
-  constructor(sink: Pick<Sink, 'send'>, save: SavePosition) {
+  constructor(sink: Pick<Sink, 'send'>, saver: Pick<Saver, 'save' | 'usePartitions'>) {
     this.#sink = sink
-    this.#save = save
+    this.#saver = saver
   }
 
   async deliver(batch: PreparedBatch, signal: AbortSignal): Promise<void> {
@@ -24,7 +21,12 @@ export class AtLeastOnce implements Delivery {
     const acknowledged = inOrder(this.#acknowledged, sent)
     this.#acknowledged = acknowledged
     await acknowledged
-    await this.#save(batch.position)
+    await this.#saver.save(batch.position)
+  }
+
+  /** A save before the first record: a crash after the record would forget the count, and the topic may grow. */
+  usePartitions(topic: string, count: number): Promise<void> {
+    return this.#saver.usePartitions(topic, count)
   }
 }
 

@@ -1,52 +1,57 @@
-import { type Checkpoint, type CheckpointStore, checkpointFormatVersion } from '../checkpoint/checkpoint.ts'
+import { type Checkpoint, type CheckpointStore, checkpointFormatVersion, type Ends } from '../checkpoint/checkpoint.ts'
 import type { Clock } from '../clock.ts'
 import { Configuration, PositionLost } from '../errors.ts'
 import { Position } from '../position.ts'
 import { sameDeployment } from '../source/source.ts'
 
+/** Makes a checkpoint durable: a save of its own, or the commit of the transaction that it belongs to. */
+export type WriteCheckpoint = (checkpoint: Checkpoint, signal: AbortSignal) => Promise<void>
+
 export interface LedgerOptions {
-  readonly store: CheckpointStore
+  readonly load: CheckpointStore['load']
+  readonly write: WriteCheckpoint
   readonly deployment: string
   readonly pipeline: string
+  readonly slot: number
   /** Identity of the MongoDB that is read. */
   readonly cluster: string
   readonly filterHash: string
   /** Where to start without a checkpoint. */
   readonly start: (signal: AbortSignal) => Promise<Position>
-  /** Least time between two saves, unless `hurry` aborts. */
-  readonly saveIntervalMs: number
+  /** Told of each checkpoint that has become durable. */
+  readonly onSaved: (position: Position, savedAtMs: number) => void
   readonly clock: Clock
 }
 
-const slot = 0
-
 /**
- * The durable state of one pipeline: its position and the partition counts it must keep. Saves are conflated: while
- * one is under way or the interval runs, only the latest position waits, and its save settles every earlier one.
+ * The durable state of one pipeline on one slot: its position and the partition counts it must keep. It knows what is
+ * to be written; when, and together with which records, is the delivery's business.
  */
 export class Ledger {
   readonly #options: LedgerOptions
-  readonly #hurry: AbortSignal
   #checkpoint: Checkpoint
+  #position: Position
   #partitions: Checkpoint['partitions']
-  #next: { position: Position | undefined; saved: PromiseWithResolvers<void> } | undefined
-  #saving = false
+  #writing = false
 
-  private constructor(options: LedgerOptions, checkpoint: Checkpoint, hurry: AbortSignal) {
+  private constructor(options: LedgerOptions, checkpoint: Checkpoint, position: Position) {
     this.#options = options
     this.#checkpoint = checkpoint
+    this.#position = position
     this.#partitions = checkpoint.partitions
-    this.#hurry = hurry
   }
 
   /**
-   * Loads the checkpoint, or writes the first one before anything is read, so that a crash before the first event
-   * does not move the start. `hurry` ends waiting for the save interval; saving itself goes on.
+   * Loads the checkpoint and writes it again with the next epoch, or writes the first one: before anything is read, so
+   * that a crash before the first event does not move the start. Open the sink before: what it fences must not be able
+   * to write a checkpoint that this load has not seen.
    */
-  static async open(options: LedgerOptions, hurry: AbortSignal): Promise<Ledger> {
-    const { store, deployment, pipeline, cluster, filterHash, clock } = options
-    const stored = await store.load(pipeline, slot, hurry)
+  static async open(options: LedgerOptions, signal: AbortSignal): Promise<Ledger> {
+    const { load, deployment, pipeline, slot, cluster, filterHash, clock } = options
+    const stored = await load(pipeline, slot, signal)
     if (stored) checkOrigin(stored, options)
+    // A corrupt position is refused before the first write, or it would be saved again.
+    const position = stored ? readPosition(stored) : await options.start(signal)
     const checkpoint: Checkpoint = {
       formatVersion: checkpointFormatVersion,
       deployment,
@@ -55,21 +60,20 @@ export class Ledger {
       epoch: (stored?.epoch ?? 0) + 1,
       generation: stored?.generation ?? 0,
       cluster,
-      filterHash,
-      position: stored?.position ?? (await options.start(hurry)).toJSON(),
+      filterHash: stored?.filterHash ?? filterHash,
+      position: stored?.position ?? position.toJSON(),
       partitions: stored?.partitions ?? {},
       ends: stored?.ends ?? {},
       savedAtMs: clock.nowMs(),
     }
-    const ledger = new Ledger(options, checkpoint, hurry)
-    if (stored) readPosition(stored) // Refuse before the first write, or a corrupt position would be saved again.
-    await store.save(checkpoint, hurry)
+    const ledger = new Ledger(options, checkpoint, position)
+    await ledger.write(undefined, signal)
     return ledger
   }
 
   /** The durable position. */
   get position(): Position {
-    return readPosition(this.#checkpoint)
+    return this.#position
   }
 
   get generation(): number {
@@ -80,65 +84,54 @@ export class Ledger {
     return this.#checkpoint.savedAtMs
   }
 
+  /** Whether the position comes from a stream with another filter, whose resume tokens this one cannot resume. */
+  get isOfOtherStream(): boolean {
+    return this.#checkpoint.filterHash !== this.#options.filterHash
+  }
+
+  /** Where to look for records that were sent and not saved; only for targets without transactions. */
+  get ends(): Ends {
+    return this.#checkpoint.ends
+  }
+
   /** The partition count of the topic's first use, undefined before it. */
   partitions(topic: string): number | undefined {
     return Object.hasOwn(this.#partitions, topic) ? this.#partitions[topic] : undefined
   }
 
-  /**
-   * Stores the count of a topic that is used for the first time; settles when durable. It must be, before the first
-   * record: a topic that grew between a crash and the restart would send a document's changes elsewhere (G2).
-   */
-  usePartitions(topic: string, count: number): Promise<void> {
+  /** Notes the count of a topic that is used for the first time: every later write holds it. */
+  usePartitions(topic: string, count: number): void {
     this.#partitions = { ...this.#partitions, [topic]: count }
-    return this.#request(undefined)
   }
 
-  /** Saves `position`; settles when it, or a later one, is durable. Call in the order of the positions. */
-  save(position: Position): Promise<void> {
-    return this.#request(position)
-  }
-
-  #request(position: Position | undefined): Promise<void> {
-    this.#next ??= { position: undefined, saved: Promise.withResolvers<void>() }
-    if (position) this.#next.position = position
-    const { promise } = this.#next.saved
-    if (!this.#saving) {
-      this.#saving = true
-      void this.#saveAll()
+  /**
+   * Writes `position` (undefined: the last one again) and all partition counts; settles when durable. The checkpoint
+   * is made and handed on before this returns its promise: in a transaction it covers what was sent until now. One at
+   * a time: a later one must never be overtaken.
+   */
+  async write(position: Position | undefined, signal: AbortSignal, ends = this.#checkpoint.ends): Promise<void> {
+    if (this.#writing) throw new Error('a checkpoint is being written already')
+    const { filterHash, clock, write, onSaved } = this.#options
+    const checkpoint: Checkpoint = {
+      ...this.#checkpoint,
+      // The hash says whose token the position holds: while it is the stored one, so is the hash.
+      filterHash: position ? filterHash : this.#checkpoint.filterHash,
+      position: position?.toJSON() ?? this.#checkpoint.position,
+      partitions: this.#partitions,
+      ends,
+      savedAtMs: clock.nowMs(),
     }
-    return promise
-  }
-
-  /** One save at a time: a later one with an older position or fewer counts must never land on top. */
-  async #saveAll(): Promise<void> {
-    const { clock, saveIntervalMs, store } = this.#options
-    for (;;) {
-      const waitMs = Math.min(this.#checkpoint.savedAtMs + saveIntervalMs - clock.nowMs(), saveIntervalMs)
-      if (waitMs > 0 && !this.#hurry.aborted) await clock.sleep(waitMs, this.#hurry).catch(() => undefined)
-      const next = this.#next
-      this.#next = undefined
-      if (!next) break
-      try {
-        const checkpoint: Checkpoint = {
-          ...this.#checkpoint,
-          position: next.position?.toJSON() ?? this.#checkpoint.position,
-          partitions: this.#partitions,
-          savedAtMs: clock.nowMs(),
-        }
-        await store.save(checkpoint, never)
-        this.#checkpoint = checkpoint // Not before it is durable: `position` is where a retry begins.
-        next.saved.resolve()
-      } catch (error) {
-        next.saved.reject(error)
-      }
+    this.#writing = true
+    try {
+      await write(checkpoint, signal)
+    } finally {
+      this.#writing = false
     }
-    this.#saving = false
+    this.#checkpoint = checkpoint // Not before it is durable: `position` is where a retry begins.
+    if (position) this.#position = position
+    onSaved(this.#position, checkpoint.savedAtMs)
   }
 }
-
-/** Saving is never cut short: its outcome would be unknown. Stores bound their own waits. */
-const never = new AbortController().signal
 
 function checkOrigin(stored: Checkpoint, { cluster, pipeline }: LedgerOptions): void {
   if (sameDeployment(stored.cluster, cluster)) return

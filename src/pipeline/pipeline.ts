@@ -32,11 +32,25 @@ export type Prepare = (batch: ChangeBatch, signal: AbortSignal) => Promise<Prepa
 /** Makes records and their position durable, in this order or in one transaction. */
 export interface Delivery {
   /**
-   * Settles when the records, those of every earlier call, and a position at or after `batch.position` are durable;
-   * rejects only when no write of this and every earlier call can land any more. Aborting `signal` cancels what is
-   * not on the wire yet.
+   * Settles when the records and those of every earlier call are durable, and with them a position at or after
+   * `batch.position`; that of a batch without records, where nothing earlier is under way, may be saved later. Rejects
+   * only when no write of this and every earlier call can land any more, or none that consumers will see. Aborting
+   * `signal` cancels what is not on the wire yet.
    */
   deliver(batch: PreparedBatch, signal: AbortSignal): Promise<void>
+  /**
+   * Keeps the partition count of a topic that is used for the first time. It is durable no later than the first record
+   * sent after this has settled: a topic that grew between a crash and the restart would send a document's changes
+   * elsewhere (G2).
+   */
+  usePartitions(topic: string, count: number): Promise<void>
+}
+
+/** The partition counts that a pipeline keeps. */
+export interface PartitionCounts {
+  /** That of the topic's first use, undefined before it. */
+  partitions(topic: string): number | undefined
+  usePartitions: Delivery['usePartitions']
 }
 
 /** Told of every batch on its way; the lag, the in-flight figures and what limits the throughput come from here. */
@@ -44,6 +58,6 @@ export interface Watch {
   /** What the loop works or waits on from now on. */
   doing(doing: Doing): void
   began(batch: PreparedBatch): void
-  /** Durable: records acknowledged and position saved. */
+  /** Delivered: every change up to its position is acknowledged. */
   delivered(batch: PreparedBatch): void
 }

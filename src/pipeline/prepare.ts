@@ -4,8 +4,7 @@ import type { ChangeEvent } from '../event.ts'
 import type { Meter } from '../meter.ts'
 import { windowBytes } from '../record.ts'
 import { isTopicName, type Sink, type TopicSpec } from '../sink/sink.ts'
-import type { Ledger } from './ledger.ts'
-import type { Prepare, TimedRun, Watch } from './pipeline.ts'
+import type { PartitionCounts, Prepare, TimedRun, Watch } from './pipeline.ts'
 
 /** Topics that are created or asked about at the same time. */
 const topicsAtOnce = 16
@@ -14,7 +13,7 @@ export interface PrepareParts {
   readonly pipeline: string
   readonly encoder: Encoder
   readonly sink: Pick<Sink, 'partitions'>
-  readonly ledger: Pick<Ledger, 'partitions' | 'usePartitions'>
+  readonly counts: PartitionCounts
   /** Topic name with the placeholders {db} and {collection}. */
   readonly topic: string
   readonly spec: TopicSpec
@@ -149,15 +148,15 @@ class Places {
 /** Creates the topic where it is missing and fixes its partition count for good. */
 async function fixPartitions(
   topic: string,
-  { sink, ledger, spec }: PrepareParts,
+  { sink, counts, spec }: PrepareParts,
   signal: AbortSignal,
 ): Promise<number> {
   const now = await sink.partitions(topic, spec, signal)
-  const before = ledger.partitions(topic)
+  const before = counts.partitions(topic)
   if (before !== undefined && now < before) {
     throw new Configuration('SINK_TOPIC_MISMATCH', `topic ${topic} has ${now} partitions and had ${before} before`)
   }
-  if (before === undefined) await ledger.usePartitions(topic, now)
+  if (before === undefined) await counts.usePartitions(topic, now)
   return before ?? now
 }
 

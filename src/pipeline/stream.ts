@@ -9,7 +9,7 @@ export interface StreamParts {
   readonly source: Pick<Source, 'read'>
   readonly from: Position
   readonly prepare: Prepare
-  readonly delivery: Delivery
+  readonly delivery: Pick<Delivery, 'deliver'>
   readonly watch: Watch
   readonly clock: Clock
   readonly limits: {

@@ -31,8 +31,9 @@ function remembering(stored?: Checkpoint) {
 }
 
 function options(store: CheckpointStore, others: Partial<LedgerOptions> = {}): LedgerOptions {
-  const names = { deployment: 'shop', pipeline: 'orders', cluster: 'replicaSet:rs0/1', filterHash: 'none' }
-  return { ...names, store, start: async () => at(10), saveIntervalMs: 0, clock: systemClock, ...others }
+  const names = { deployment: 'shop', pipeline: 'orders', slot: 2, cluster: 'replicaSet:rs0/1', filterHash: 'none' }
+  const { load, save: write } = store
+  return { ...names, load, write, start: async () => at(10), onSaved() {}, clock: systemClock, ...others }
 }
 
 describe('opening', () => {
@@ -63,38 +64,67 @@ describe('opening', () => {
   })
 })
 
-describe('saving', () => {
-  test('while one save is under way the later ones become one, which settles them all', async () => {
-    const { store, saves, close } = remembering()
-    const ledger = await Ledger.open(options(store), open)
-    const release = close()
-    const all = [11, 12, 13, 14].map(seconds => ledger.save(at(seconds)))
-    release()
-    await Promise.all(all)
-    expect(ledger.position.compare(at(14))).toBe(0)
-    expect(saves.length).toBeLessThan(5)
-    expect(saves.at(-1)?.position).toEqual(at(14).toJSON())
-  })
-
-  test('a partition count is durable when it is promised, and never takes the position back', async () => {
-    const { store, saves, close } = remembering()
-    const ledger = await Ledger.open(options(store), open)
-    const release = close()
-    const saved = ledger.save(at(20))
-    await Promise.resolve()
-    const used = ledger.usePartitions('shop.orders', 6)
-    release()
-    await Promise.all([saved, used])
-    expect(saves.at(-1)).toMatchObject({ partitions: { 'shop.orders': 6 }, position: at(20).toJSON() })
+describe('writing', () => {
+  test('the checkpoint is handed on before the call returns, with every partition count that is known', async () => {
+    const { store, saves } = remembering()
+    const handed: Checkpoint[] = []
+    const write = (checkpoint: Checkpoint) => {
+      handed.push(checkpoint)
+      return store.save(checkpoint, open)
+    }
+    const ledger = await Ledger.open(options(store, { write }), open)
+    ledger.usePartitions('shop.orders', 6)
+    const written = ledger.write(at(20), open)
+    expect(handed.at(-1)).toMatchObject({ slot: 2, partitions: { 'shop.orders': 6 }, position: at(20).toJSON() })
+    await written
+    expect(saves.at(-1)).toBe(handed.at(-1))
     expect(ledger.partitions('shop.orders')).toBe(6)
     expect(ledger.partitions('constructor')).toBeUndefined()
   })
 
-  test('a failed save rejects, and the durable position stays', async () => {
-    const { store } = remembering()
-    const ledger = await Ledger.open(options(store), open)
-    store.save = () => Promise.reject(new Error('disk full'))
-    await expect(ledger.save(at(30))).rejects.toThrow('disk full')
+  test('the durable position follows the write, and whoever asked is told of it', async () => {
+    const { store, close } = remembering()
+    const told: Position[] = []
+    const ledger = await Ledger.open(options(store, { onSaved: position => told.push(position) }), open)
+    const release = close()
+    const written = ledger.write(at(20), open)
     expect(ledger.position.compare(at(10))).toBe(0)
+    release()
+    await written
+    expect(ledger.position.compare(at(20))).toBe(0)
+    expect(told.map(position => position.timeMs)).toEqual([10_000, 20_000])
+  })
+
+  test('a failed write rejects, and the durable position stays', async () => {
+    const { store } = remembering()
+    let full = false
+    const write: LedgerOptions['write'] = (checkpoint, signal) =>
+      full ? Promise.reject(new Error('disk full')) : store.save(checkpoint, signal)
+    const ledger = await Ledger.open(options(store, { write }), open)
+    full = true
+    await expect(ledger.write(at(30), open)).rejects.toThrow('disk full')
+    expect(ledger.position.compare(at(10))).toBe(0)
+  })
+
+  test('two at a time are refused: the later one could be overtaken', async () => {
+    const { store, close } = remembering()
+    const ledger = await Ledger.open(options(store), open)
+    const release = close()
+    const first = ledger.write(at(20), open)
+    await expect(ledger.write(at(30), open)).rejects.toThrow('already')
+    release()
+    await first
+    expect(ledger.position.compare(at(20))).toBe(0)
+  })
+
+  test('the stored hash of the filter stays until a position of the new stream is written', async () => {
+    const { store, saves } = remembering()
+    await Ledger.open(options(store), open)
+    const ledger = await Ledger.open(options(store, { filterHash: 'other' }), open)
+    expect(ledger.isOfOtherStream).toBe(true)
+    expect(saves.at(-1)).toMatchObject({ epoch: 2, filterHash: 'none' })
+    await ledger.write(at(20), open)
+    expect(ledger.isOfOtherStream).toBe(false)
+    expect(saves.at(-1)).toMatchObject({ filterHash: 'other' })
   })
 })

@@ -7,7 +7,7 @@ import { RecordBlocks } from '../../src/encode/record-block.ts'
 import type { ChangeBatch } from '../../src/event.ts'
 import { type Labels, type Meter, silentMeter } from '../../src/meter.ts'
 import { AtLeastOnce } from '../../src/pipeline/at-least-once.ts'
-import { Monitor } from '../../src/pipeline/monitor.ts'
+import { PipelineMonitor } from '../../src/pipeline/pipeline-monitor.ts'
 import { createPrepare } from '../../src/pipeline/prepare.ts'
 import { stream } from '../../src/pipeline/stream.ts'
 import { Position } from '../../src/position.ts'
@@ -97,7 +97,8 @@ function start(costs: Costs, stop: AbortSignal) {
       if (name === 'stage_busy_ratio') shares.set(`${labels.pipeline} ${labels.stage}`, value ?? Number.NaN)
     },
   }
-  const monitor = new Monitor('orders', clock, meter)
+  const monitor = new PipelineMonitor({ name: 'orders', unowned: () => 'starting', clock, meter })
+  const watch = monitor.open(0)
   const real = createEncoder(optionsOf(), silentMeter, new RecordBlocks())
   const encoder: Encoder = {
     begin: () => real.begin(),
@@ -110,11 +111,11 @@ function start(costs: Costs, stop: AbortSignal) {
     pipeline: 'orders',
     encoder,
     sink: { partitions: async () => 4 },
-    ledger: { partitions: () => 4, usePartitions: async () => undefined },
+    counts: { partitions: () => 4, usePartitions: async () => undefined },
     topic: '{db}.{collection}',
     spec: { partitions: 4, replication: undefined, config: {} },
     meter: silentMeter,
-    watch: monitor,
+    watch,
   })
   /** Reads one batch ahead. */
   async function* read(_from: Position, signal: AbortSignal): AsyncGenerator<ChangeBatch> {
@@ -132,10 +133,11 @@ function start(costs: Costs, stop: AbortSignal) {
     sent = sent.then(() => clock.sleep(costs.sinkMs)).then(() => clock.compute(costs.sinkComputeMs))
     return sent
   }
-  const delivery = new AtLeastOnce({ send }, async () => undefined)
+  const nothing = async () => undefined
+  const delivery = new AtLeastOnce({ send }, { save: nothing, usePartitions: nothing })
   const limits = { inFlightBytes: 30_000, drainMs: 60_000 }
   const from = Position.ofTime(0n)
-  const running = stream({ source: { read }, from, prepare, delivery, watch: monitor, clock, limits }, stop)
+  const running = stream({ source: { read }, from, prepare, delivery, watch, clock, limits }, stop)
   return { clock, monitor, shares, running }
 }
 

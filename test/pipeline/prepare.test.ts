@@ -32,7 +32,7 @@ function setting({ before, now = 4 }: { before?: number; now?: number } = {}) {
         return now
       },
     },
-    ledger: {
+    counts: {
       partitions: () => before,
       usePartitions: async (topic, count) => {
         used.push(`${topic} ${count}`)

@@ -1,6 +1,6 @@
 import { Fault } from '../../src/errors.ts'
+import { type Machinery, machinery } from '../../src/pipeline/attempt.ts'
 import type { Delivery } from '../../src/pipeline/pipeline.ts'
-import { type Machinery, machinery } from '../../src/pipeline/run-pipeline.ts'
 import { stream } from '../../src/pipeline/stream.ts'
 
 /** Loops with one fault each. The simulation must catch every one of them, or it proves nothing. */
@@ -9,10 +9,11 @@ export const mutants: Readonly<Record<string, { readonly machine: Machinery; rea
     breaks: 'G1',
     machine: {
       ...machinery,
-      createDelivery: (sink, save) => ({
+      atLeastOnce: (sink, saver) => ({
+        usePartitions: (topic, count) => saver.usePartitions(topic, count),
         async deliver(batch, signal) {
           const sent = sink.send(batch.records, signal)
-          await Promise.allSettled([sent, save(batch.position)])
+          await Promise.allSettled([sent, saver.save(batch.position)])
           await sent
         },
       }),
@@ -23,10 +24,11 @@ export const mutants: Readonly<Record<string, { readonly machine: Machinery; rea
     breaks: 'G1',
     machine: {
       ...machinery,
-      createDelivery: (sink, save) => ({
+      atLeastOnce: (sink, saver) => ({
+        usePartitions: (topic, count) => saver.usePartitions(topic, count),
         async deliver(batch, signal) {
           await sink.send(batch.records, signal)
-          await save(batch.position)
+          await saver.save(batch.position)
         },
       }),
     },
@@ -58,7 +60,7 @@ export const mutants: Readonly<Record<string, { readonly machine: Machinery; rea
     breaks: 'G2',
     machine: {
       ...machinery,
-      createDelivery: (sink, save) => impatient(machinery.createDelivery(sink, save)),
+      atLeastOnce: (sink, saver) => impatient(machinery.atLeastOnce(sink, saver)),
     },
   },
 }
@@ -68,6 +70,7 @@ function impatient(delivery: Delivery): Delivery {
   const { promise: failed, reject } = Promise.withResolvers<never>()
   failed.catch(() => undefined)
   return {
+    usePartitions: (topic, count) => delivery.usePartitions(topic, count),
     deliver(batch, signal) {
       const delivered = delivery.deliver(batch, signal)
       delivered.catch(reject)

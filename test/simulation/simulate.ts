@@ -1,7 +1,8 @@
 import { silentLogger } from '../../src/log.ts'
 import { silentMeter } from '../../src/meter.ts'
+import { type Machinery, machinery } from '../../src/pipeline/attempt.ts'
 import { Monitor } from '../../src/pipeline/monitor.ts'
-import { type Machinery, machinery, runPipeline } from '../../src/pipeline/run-pipeline.ts'
+import { runPipeline } from '../../src/pipeline/run-pipeline.ts'
 import { duplicates, judge } from './judge.ts'
 import { type Mischief, type Process, Schedule } from './schedule.ts'
 import {
@@ -62,6 +63,10 @@ function start(world: World, process: Process, machine: Machinery, stop: AbortSi
     {
       name: 'orders',
       deployment: 'sim',
+      slot: 0,
+      lease: { confirm: async () => undefined },
+      delivery: 'at-least-once',
+      commitIntervalMs: () => 5,
       source: simulatedSource(world, process),
       cluster: 'rs',
       filterHash: 'none',

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Machinery } from '../../src/pipeline/run-pipeline.ts'
+import type { Machinery } from '../../src/pipeline/attempt.ts'
 import { mutants } from './mutants.ts'
 import { type Mischief, seeded } from './schedule.ts'
 import { simulate } from './simulate.ts'

@@ -1,0 +1,133 @@
+import type { CheckpointStore, TransactionalStore } from '../checkpoint/checkpoint.ts'
+import { Configuration } from '../errors.ts'
+import { Position } from '../position.ts'
+import type { Sink, TransactionalSink } from '../sink/sink.ts'
+import { AtLeastOnce } from './at-least-once.ts'
+import { ExactlyOnce, type ExactlyOnceParts } from './exactly-once.ts'
+import { Ledger, type WriteCheckpoint } from './ledger.ts'
+import type { PipelineParts } from './parts.ts'
+import type { Delivery } from './pipeline.ts'
+import { createPrepare } from './prepare.ts'
+import { Saver } from './saver.ts'
+import { stream } from './stream.ts'
+
+/** The parts of the loop that are exchanged: the simulation puts broken ones in their place. */
+export interface Machinery {
+  readonly stream: typeof stream
+  readonly atLeastOnce: (sink: Pick<Sink, 'send'>, saver: Pick<Saver, 'save' | 'usePartitions'>) => Delivery
+  readonly exactlyOnce: (parts: ExactlyOnceParts) => Delivery
+}
+
+export const machinery: Machinery = {
+  stream,
+  atLeastOnce: (sink, saver) => new AtLeastOnce(sink, saver),
+  exactlyOnce: parts => new ExactlyOnce(parts),
+}
+
+/**
+ * One run from the durable position, in the one order that is right (decisions 5 and 9):
+ * 1. The lease is confirmed, or a process that was frozen would fence its rightful successor.
+ * 2. The sink is opened. That fences every predecessor and settles the transaction that it may have left open.
+ * 3. Only then is the checkpoint loaded: nobody else can change it any more.
+ * 4. It is written again with the next epoch, and streaming begins after it.
+ * Whatever ends it, the sink is disposed before this settles.
+ */
+export async function attempt(parts: PipelineParts, stop: AbortSignal, machine: Machinery): Promise<void> {
+  if (stop.aborted) return
+  const { monitor, source, clock, meter, limits } = parts
+  monitor.enter('starting')
+  await parts.lease.confirm(stop)
+  await using sink = await parts.openSink(stop)
+  const { ledger, delivery } = await openDelivery(parts, sink, stop, machine)
+  const counts = {
+    partitions: (topic: string) => ledger.partitions(topic),
+    usePartitions: (topic: string, count: number) => delivery.usePartitions(topic, count),
+  }
+  const prepare = createPrepare({
+    pipeline: parts.name,
+    encoder: parts.createEncoder(sink, ledger.generation),
+    sink,
+    counts,
+    topic: parts.topic,
+    spec: parts.spec,
+    meter,
+    watch: monitor,
+  })
+  const from = ledger.position
+  parts.log.info({ position: String(from), slot: parts.slot, delivery: parts.delivery }, 'reading changes')
+  await machine.stream({ source, from, prepare, delivery, watch: monitor, clock, limits }, stop)
+}
+
+interface Opened {
+  readonly ledger: Ledger
+  readonly delivery: Delivery
+}
+
+async function openDelivery(parts: PipelineParts, sink: Sink, stop: AbortSignal, machine: Machinery): Promise<Opened> {
+  const { store, clock, limits } = parts
+  if (parts.delivery === 'at-least-once') {
+    const ledger = await openLedger(parts, (checkpoint, signal) => store.save(checkpoint, signal), stop)
+    const saver = new Saver({ ledger, intervalMs: parts.saveIntervalMs, hurry: stop, clock })
+    return { ledger, delivery: machine.atLeastOnce(sink, saver) }
+  }
+  const transactional = transactionalSink(sink, parts.name)
+  const { toRecords } = transactionalStore(store, parts.name)
+  const commit: WriteCheckpoint = (checkpoint, signal) => transactional.commit(toRecords(checkpoint), signal)
+  const ledger = await openLedger(parts, commit, stop)
+  const delivery = machine.exactlyOnce({
+    sink: transactional,
+    ledger,
+    intervalMs: parts.commitIntervalMs,
+    transactionBytes: limits.inFlightBytes / 2, // The other half is encoded while the commit is under way.
+    hurry: stop,
+    clock,
+  })
+  return { ledger, delivery }
+}
+
+function openLedger(parts: PipelineParts, write: WriteCheckpoint, signal: AbortSignal): Promise<Ledger> {
+  const { store, deployment, name, slot, cluster, filterHash, monitor, clock } = parts
+  const options = {
+    load: store.load.bind(store),
+    write,
+    deployment,
+    pipeline: name,
+    slot,
+    cluster,
+    filterHash,
+    start: (waiting: AbortSignal) => startOf(parts, waiting),
+    onSaved: (position: Position, savedAtMs: number) => monitor.durable(position, savedAtMs),
+    clock,
+  }
+  return Ledger.open(options, signal)
+}
+
+/**
+ * Where a pipeline without a checkpoint starts: one place for all its slots, or a slot that is first taken an hour
+ * after the others would miss an hour. A time in the future would only wait for itself, without a word: it means now.
+ */
+async function startOf({ startAt, source, store, name }: PipelineParts, signal: AbortSignal): Promise<Position> {
+  const now = await source.now(signal)
+  const proposed = startAt && startAt.compare(now) < 0 ? startAt : now
+  if (!store.fixStart) return proposed
+  return Position.parse(await store.fixStart(name, proposed.toJSON(), signal))
+}
+
+function transactionalSink(sink: Sink, pipeline: string): TransactionalSink {
+  if (isTransactionalSink(sink)) return sink
+  throw new Configuration('DELIVERY_UNSUPPORTED', `pipeline ${pipeline}: the target has no transactions`)
+}
+
+function isTransactionalSink(sink: Sink): sink is TransactionalSink {
+  return 'commit' in sink
+}
+
+function transactionalStore(store: CheckpointStore, pipeline: string): Pick<TransactionalStore, 'toRecords'> {
+  if (isTransactionalStore(store)) return { toRecords: checkpoint => store.toRecords(checkpoint) }
+  const message = `pipeline ${pipeline}: the checkpoint store cannot take part in a transaction of Kafka`
+  throw new Configuration('DELIVERY_UNSUPPORTED', message)
+}
+
+function isTransactionalStore(store: CheckpointStore): store is TransactionalStore {
+  return 'toRecords' in store
+}
