@@ -1,7 +1,7 @@
 import type { Bottleneck, BusyRatios } from './busy.ts'
 
-/** What a pipeline is doing. `idle`: running with nothing to do. */
-export type PipelineState = 'starting' | 'running' | 'idle' | 'retrying' | 'paused' | 'failed' | 'stopped'
+/** What a pipeline is doing. `idle`: running with nothing to do. `standby`: other workers have all of its slots. */
+export type PipelineState = 'starting' | 'running' | 'idle' | 'retrying' | 'paused' | 'failed' | 'stopped' | 'standby'
 
 /** A pipeline as the admin API and `status` show it. Times are milliseconds since the Unix epoch, null: not known. */
 export interface PipelineStatus {
@@ -45,6 +45,19 @@ export interface WorkerShare {
   readonly owned: readonly number[]
   /** How busy it was when it last said so; absent: it did not say. */
   readonly busy?: BusyRatios
+}
+
+/** Which configuration is in force. Times are milliseconds since the Unix epoch. */
+export interface ConfigStatus {
+  readonly loadedAtMs: number
+  /** The last change of the file that was seen; null: none since the start. */
+  readonly lastReload: {
+    readonly atMs: number
+    /** false: the configuration of before stays in force. */
+    readonly applied: boolean
+    /** Why it was not applied, one sentence each. */
+    readonly problems: readonly string[]
+  } | null
 }
 
 /** What became of an order to pause or resume a pipeline. `changed: false`: it was so already. */

@@ -1,4 +1,4 @@
-import type { PipelineStatus, WorkersStatus } from '../status.ts'
+import type { ConfigStatus, PipelineStatus, WorkersStatus } from '../status.ts'
 import { statusPage, statusPageSecurity } from './page.ts'
 import { workersView } from './workers.ts'
 
@@ -7,6 +7,7 @@ export interface Shown {
   statuses(): readonly PipelineStatus[]
   /** undefined: not known yet. */
   workers?(): WorkersStatus | undefined
+  config?(): ConfigStatus | undefined
   readonly metrics: { readonly contentType: string; text(): Promise<string> }
 }
 
@@ -26,9 +27,10 @@ export interface Reason {
   readonly remedy: string | null
 }
 
-const readyStates: ReadonlySet<string> = new Set(['running', 'idle', 'paused'])
+const readyStates: ReadonlySet<string> = new Set(['running', 'idle', 'paused', 'standby'])
 const apiPath = '/api/v1/pipelines'
 const workersPath = '/api/v1/workers'
+const configPath = '/api/v1/config'
 
 /** The answer to `method` on `path` (percent-encoded, without query). Rejects only where the metrics do. */
 export async function answer(method: string, path: string, shown: Shown): Promise<Answer> {
@@ -43,10 +45,10 @@ export async function answer(method: string, path: string, shown: Shown): Promis
 type Handler = (shown: Shown) => Answer | Promise<Answer>
 
 const handlers: Readonly<Record<string, Handler>> = {
-  '/': ({ statuses, workers }) => ({
+  '/': ({ statuses, workers, config }) => ({
     status: 200,
     type: 'text/html; charset=utf-8',
-    body: statusPage(statuses(), workers?.()),
+    body: statusPage(statuses(), { workers: workers?.(), config: config?.() }),
     headers: { 'content-security-policy': statusPageSecurity },
   }),
   '/livez': () => ({ status: 200, type: 'text/plain; charset=utf-8', body: 'ok\n' }),
@@ -60,6 +62,10 @@ const handlers: Readonly<Record<string, Handler>> = {
   [workersPath]: ({ statuses, workers }) => {
     const known = workers?.()
     return known ? json(200, workersView(known, statuses())) : failure(503, 'the workers are not known yet')
+  },
+  [configPath]: ({ config }) => {
+    const known = config?.()
+    return known ? json(200, known) : failure(503, 'the configuration is not in force yet')
   },
 }
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { BusyRatios, Stage } from '../busy.ts'
-import type { PipelineStatus, WorkersStatus } from '../status.ts'
+import type { ConfigStatus, PipelineStatus, WorkersStatus } from '../status.ts'
 import { slotsText, type WorkersView, workersView } from './workers.ts'
 
 const style = `
@@ -30,8 +30,14 @@ const columns = [
   'error',
 ]
 
+/** What the page shows beside the pipelines, where it is known. */
+export interface Beside {
+  readonly workers?: WorkersStatus | undefined
+  readonly config?: ConfigStatus | undefined
+}
+
 /** A page that needs nothing but itself and asks again every five seconds. Every value of a pipeline is escaped. */
-export function statusPage(statuses: readonly PipelineStatus[], workers?: WorkersStatus): string {
+export function statusPage(statuses: readonly PipelineStatus[], { workers, config }: Beside = {}): string {
   const rows = statuses.map(row).join('\n')
   return `<!doctype html>
 <html lang="en">
@@ -51,6 +57,7 @@ ${rows || `<tr><td colspan="${columns.length}">No pipeline yet.</td></tr>`}
 </tbody>
 </table>
 ${workers ? workersTable(workersView(workers, statuses)) : ''}
+${config ? configLine(config) : ''}
 <p><a href="/readyz">readyz</a> · <a href="/metrics">metrics</a> · <a href="/api/v1/pipelines">api/v1/pipelines</a> · <a href="/api/v1/workers">api/v1/workers</a></p>
 </body>
 </html>
@@ -88,6 +95,14 @@ ${rows.join('\n')}
 </tbody>
 </table>
 <p>${escaped(view.advice)}</p>`
+}
+
+/** What became of the last change of the file. */
+function configLine({ loadedAtMs, lastReload }: ConfigStatus): string {
+  const inForce = `Configuration of ${new Date(loadedAtMs).toISOString()}.`
+  if (lastReload === null || lastReload.applied) return `<p>${inForce}</p>`
+  const problems = lastReload.problems.map(problem => `<li>${escaped(problem)}</li>`).join('')
+  return `<p class="failed">${inForce} The change of ${new Date(lastReload.atMs).toISOString()} was not applied:</p><ul>${problems}</ul>`
 }
 
 function busyText(busy: BusyRatios): string {

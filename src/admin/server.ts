@@ -4,7 +4,7 @@ import { Configuration } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { createRedact } from '../redact.ts'
 import type { Secret } from '../secret.ts'
-import type { PipelineStatus } from '../status.ts'
+import type { ConfigStatus, PipelineStatus } from '../status.ts'
 import { type Answer, answer, failure, type Order, orderOf, type Shown } from './answers.ts'
 import { type Caller, type Control, ControlDesk } from './control.ts'
 
@@ -48,6 +48,7 @@ export async function startAdmin(options: AdminOptions, signal: AbortSignal): Pr
     metrics: options.metrics,
     statuses: withoutSecrets(options),
     ...(options.workers && { workers: options.workers }),
+    config: configWithoutSecrets(options),
   }
   const room: Room = { shown, log, desk: deskOf(options) }
   const server = createServer(limits, (request, response) => {
@@ -80,6 +81,16 @@ function withoutSecrets(options: AdminOptions): () => readonly PipelineStatus[] 
       .map(status =>
         status.error ? { ...status, error: { ...status.error, message: redact(status.error.message) } } : status,
       )
+}
+
+/** Problems of a configuration may quote what stands in it. */
+function configWithoutSecrets(options: AdminOptions): () => ConfigStatus | undefined {
+  const redact = createRedact(options.secrets)
+  return () => {
+    const config = options.config?.()
+    if (!config?.lastReload) return config
+    return { ...config, lastReload: { ...config.lastReload, problems: config.lastReload.problems.map(redact) } }
+  }
 }
 
 /** What every request is answered from. */

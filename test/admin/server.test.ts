@@ -62,8 +62,13 @@ describe('health', () => {
     expect(await call(admin, '/livez')).toMatchObject({ status: 200, text: 'ok\n' })
   })
 
-  test('/readyz is 200 while every pipeline is running, idle or paused', async () => {
-    const admin = await start([status('a', 'running'), status('b', 'idle'), status('c', 'paused')])
+  test('/readyz is 200 while every pipeline is running, idle, paused or on standby', async () => {
+    const admin = await start([
+      status('a', 'running'),
+      status('b', 'idle'),
+      status('c', 'paused'),
+      status('d', 'standby'),
+    ])
     const reply = await call(admin, '/readyz')
     expect([reply.status, JSON.parse(reply.text)]).toEqual([200, { ready: true, reasons: [] }])
   })
@@ -197,6 +202,22 @@ describe('the status page', () => {
     expect(text).toContain('<td>&lt;b&gt;</td><td>1-2</td><td>–</td>')
     expect(text).toContain('<p>Nothing: there are fewer changes than it could take.</p>')
     expect((await call(await start([]), '/')).text).not.toContain('Workers')
+  })
+
+  test('says which configuration is in force, and why the last change of it is not', async () => {
+    const config = {
+      loadedAtMs: 0,
+      lastReload: { atMs: 1_000, applied: false, problems: ['a.yaml:3:1 <name>: swordfish is no name'] },
+    }
+    const admin = await start([], { config: () => config, secrets: [new Secret('swordfish')] })
+    const { text } = await call(admin, '/')
+    expect(text).toContain('Configuration of 1970-01-01T00:00:00.000Z. The change of 1970-01-01T00:00:01.000Z')
+    expect(text).toContain('<li>a.yaml:3:1 &lt;name&gt;: [redacted] is no name</li>')
+    const reply = await call(admin, '/api/v1/config')
+    expect(JSON.parse(reply.text).lastReload.problems).toEqual(['a.yaml:3:1 <name>: [redacted] is no name'])
+    expect((await call(await start([]), '/api/v1/config')).status).toBe(503)
+    const applied = { ...config, lastReload: { ...config.lastReload, applied: true, problems: [] } }
+    expect((await call(await start([], { config: () => applied }), '/')).text).not.toContain('not applied')
   })
 
   test('shows no secret (G9)', async () => {
