@@ -8,7 +8,12 @@ import { type Checkpoint, checkpointFormatVersion } from './checkpoint.ts'
  * stands in front and outside, so that any change of any byte is seen whatever JSON makes of it.
  */
 export function serializeCheckpoint(checkpoint: Checkpoint): Buffer {
-  const json = Buffer.from(JSON.stringify(checkpoint))
+  return sealed(checkpoint)
+}
+
+/** `value` as JSON behind its checksum: how everything in a store is written. */
+export function sealed(value: object): Buffer {
+  const json = Buffer.from(JSON.stringify(value))
   return Buffer.concat([Buffer.from(`${sumOf(json)} `), json])
 }
 
@@ -17,20 +22,26 @@ export function serializeCheckpoint(checkpoint: Checkpoint): Buffer {
  * CHECKPOINT_CORRUPT or CHECKPOINT_NEWER: what cannot be read is never taken for absent.
  */
 export function parseCheckpoint(bytes: Buffer, where: string): Checkpoint {
+  const value = unsealed(bytes, checkpointFormatVersion, where)
+  const current = value.formatVersion === 1 ? fromVersion1(value) : value
+  const problem = problemOf(current)
+  if (problem !== undefined) throw corrupt(where, problem)
+  return current as unknown as Checkpoint
+}
+
+/** What `sealed` wrote, of a format version up to `newest`. Throws as `parseCheckpoint`. */
+export function unsealed(bytes: Buffer, newest: number, where: string): Fields {
   const json = bytes.subarray(9)
   if (bytes.length < 10 || bytes.toString('latin1', 0, 9) !== `${sumOf(json)} `) {
     throw corrupt(where, bytes.length === 0 ? 'it is empty' : 'its checksum is wrong')
   }
   const value = parseJson(json, where)
   const { formatVersion } = value
-  if (typeof formatVersion === 'number' && formatVersion > checkpointFormatVersion) {
-    const text = `${where}: format version ${formatVersion}, this release knows up to ${checkpointFormatVersion}`
+  if (typeof formatVersion === 'number' && formatVersion > newest) {
+    const text = `${where}: format version ${formatVersion}, this release knows up to ${newest}`
     throw new Configuration('CHECKPOINT_NEWER', text)
   }
-  const current = formatVersion === 1 ? fromVersion1(value) : value
-  const problem = problemOf(current)
-  if (problem !== undefined) throw corrupt(where, problem)
-  return current as unknown as Checkpoint
+  return value
 }
 
 /** Version 1 was written before targets without transactions were read back: it knows no ends. */
@@ -47,7 +58,7 @@ export function corrupt(where: string, problem: string, cause?: unknown): Config
   return new Configuration('CHECKPOINT_CORRUPT', `${where}: ${problem}`, options)
 }
 
-type Fields = Readonly<Record<string, unknown>>
+export type Fields = Readonly<Record<string, unknown>>
 
 function parseJson(json: Buffer, where: string): Fields {
   let value: unknown

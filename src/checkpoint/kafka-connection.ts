@@ -10,12 +10,36 @@ export interface KafkaConnection {
   cut(reason: string): void
 }
 
+/** A record as the store reads it. */
+export interface StoredRecord {
+  readonly offset: bigint
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+}
+
+/** Reads partitions up to the high watermark that is taken after the call began. Faults are those of the sink. */
+export interface StoreReader extends AsyncDisposable {
+  /**
+   * The records from offset `from` on, in order. It ends when the fetch position reaches the end, not with a record;
+   * with `read_committed` it waits while an open transaction holds back the last stable offset (design decision 9).
+   */
+  readPartition(
+    topic: string,
+    partition: number,
+    from: bigint,
+    options: { readonly isolation: 'read_committed' | 'read_uncommitted' },
+    signal: AbortSignal,
+  ): AsyncIterable<readonly StoredRecord[]>
+}
+
 /** What the Kafka store needs of the composition root: rooms do not import each other. */
 export interface KafkaAccess {
   /** `for-ever`: retries until it is cut; `once`: for questions. */
   connect(patience: 'for-ever' | 'once'): KafkaConnection
   /** Names what to do about an error of kafkajs; SINK_UNAVAILABLE where it is worth another try. */
   faultOf(error: unknown, action: string): Fault
+  /** Disposed with the store, or where it cannot be opened. */
+  readonly reader: StoreReader
   readonly clock: Clock
   /**
    * How long one save may stay unacknowledged. Not longer than a batch of the sink: a pipeline whose sink gave up waits

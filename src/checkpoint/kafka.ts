@@ -1,140 +1,158 @@
 import { untilAborted } from '../deadline.ts'
-import type { Checkpoint, CheckpointStore } from './checkpoint.ts'
+import { Fenced, Retryable } from '../errors.ts'
+import type { Records } from '../record.ts'
+import { packRecords } from '../record-headers.ts'
+import type { Checkpoint, TransactionalStore } from './checkpoint.ts'
 import { corrupt, parseCheckpoint, serializeCheckpoint } from './format.ts'
 import { checkpointFault, type KafkaAccess, within } from './kafka-connection.ts'
-import { readLatest, type StoredRecord } from './kafka-reader.ts'
-import { ensureCheckpointTopic } from './kafka-topic.ts'
-import { KafkaWriter, type KeyedRecord } from './kafka-writer.ts'
+import { type FactsOptions, verifyFacts } from './kafka-facts.ts'
+import { KafkaSlot, type Stored } from './kafka-slot.ts'
+import { type CheckpointTopic, ensureCheckpointTopic } from './kafka-topic.ts'
+import { KafkaWriter } from './kafka-writer.ts'
 
 const prepareLimitMs = 45_000
-/** Key of the record that marks the end of what a start has to read. No checkpoint's: it has no slot. */
-const openedKey = 'opened'
 
 export interface KafkaCheckpointOptions extends KafkaAccess {
   readonly deployment: string
   /** Default `mongo2kafka.<deployment>.checkpoints`. */
   readonly topic?: string | undefined
-  /** Default 1: one partition per slot. */
+  /** Default 1: one partition per slot. Fixed at the first start. */
   readonly slots?: number
+  /** The MongoDB that is read, fixed at the first start; absent: anything goes. */
+  readonly cluster?: {
+    readonly identity: string
+    readonly isSame: FactsOptions['isSameCluster']
+  }
   /** For a new topic; undefined: the broker's default. */
   readonly replication: number | undefined
 }
 
 /**
- * Creates or verifies the checkpoint topic and reads it to its end. Throws Configuration CHECKPOINT_TOPIC,
+ * Creates or verifies the checkpoint topic. Throws Configuration CHECKPOINT_TOPIC, SLOTS_FIXED, SOURCE_OTHER_CLUSTER,
  * SINK_UNAUTHORIZED, SINK_AUTH_FAILED, or Retryable CHECKPOINT_UNAVAILABLE.
  */
 export async function openKafkaCheckpoints(
   options: KafkaCheckpointOptions,
   signal: AbortSignal,
-): Promise<CheckpointStore> {
-  signal.throwIfAborted()
-  const { deployment, topic = `mongo2kafka.${deployment}.checkpoints`, slots = 1, replication } = options
+): Promise<TransactionalStore> {
+  const { deployment, topic = `mongo2kafka.${deployment}.checkpoints`, slots = 1, replication, cluster } = options
   const writer = new KafkaWriter(options, topic)
   try {
-    const filled = await prepare(options, { topic, slots, replication }, signal)
-    const records = filled.length === 0 ? new Map() : await readAll(options, topic, filled, writer, signal)
-    return new KafkaCheckpoints(deployment, writer, topic, records)
+    signal.throwIfAborted()
+    await prepare(options, { topic, slots, replication }, signal)
+    if (cluster !== undefined) {
+      const facts = { deployment, slots, cluster: cluster.identity }
+      await verifyFacts(options, writer, { topic, facts, isSameCluster: cluster.isSame }, signal)
+    }
+    return new KafkaCheckpoints({ access: options, deployment, writer, topic })
   } catch (error) {
     await writer.close()
+    await options.reader[Symbol.asyncDispose]()
     signal.throwIfAborted()
     throw checkpointFault(options, error, `open topic ${topic}`)
   }
 }
 
-/** The partitions that hold anything. */
-async function prepare(
-  access: KafkaAccess,
-  wanted: { topic: string; slots: number; replication: number | undefined },
-  signal: AbortSignal,
-): Promise<number[]> {
+async function prepare(access: KafkaAccess, wanted: CheckpointTopic, signal: AbortSignal): Promise<void> {
   const connection = access.connect('once')
   const admin = connection.kafka.admin()
   const session = async () => {
     await admin.connect()
     await ensureCheckpointTopic(admin, wanted)
-    const offsets = await admin.fetchTopicOffsets(wanted.topic)
     await admin.disconnect()
-    return offsets.filter(({ high, low }) => Number(high) > Number(low)).map(({ partition }) => partition)
   }
   try {
-    return await within(session(), prepareLimitMs, `prepare topic ${wanted.topic}`, { access, connection, signal })
+    await within(session(), prepareLimitMs, `prepare topic ${wanted.topic}`, { access, connection, signal })
   } finally {
     connection.cut('the checkpoint topic is prepared')
   }
 }
 
-/**
- * Reads up to a record that we write for the purpose. Waiting for the record at end offset - 1 could wait for ever:
- * compaction may have removed it, and kafkajs does not show the empty batch that is left.
- */
-async function readAll(
-  access: KafkaAccess,
-  topic: string,
-  partitions: readonly number[],
-  writer: KafkaWriter,
-  signal: AbortSignal,
-): Promise<Map<string, StoredRecord>> {
-  const bytes = Buffer.from(new Date(access.clock.nowMs()).toISOString())
-  const last = await writer.write(
-    partitions.map(partition => ({ key: openedKey, partition, bytes })),
-    signal,
-  )
-  return await readLatest(access, { topic, last }, signal)
+interface StoreParts {
+  readonly access: KafkaAccess
+  readonly deployment: string
+  readonly writer: KafkaWriter
+  readonly topic: string
 }
 
 interface Waiting {
-  record: KeyedRecord
+  checkpoint: Checkpoint
   readonly settled: PromiseWithResolvers<void>
 }
 
 /**
- * Checkpoints as records of a compacted topic, by key `pipeline/slot`. Saves that wait behind one that is being sent
- * are conflated to the latest of each key: it stands for them all, and all of them settle with it.
+ * Checkpoints as records of a compacted topic, by key `pipeline/slot`, in the partition of the slot. Saves that wait
+ * behind one that is being sent are conflated to the latest of each key: it stands for them all, and all of them settle
+ * with it.
+ *
+ * A save of an earlier epoch than the partition holds is refused, before it is written. Where the later epoch begins
+ * between that look and the write, the save is written and then refused: it says what was acknowledged to its writer,
+ * and a load passes over it. Only compaction can make it the last word, until the successor's next save; a start in
+ * between would repeat changes and lose none. `toRecords` in a transaction has no such gap: the broker fences it.
  */
-class KafkaCheckpoints implements CheckpointStore {
-  readonly #deployment: string
-  readonly #writer: KafkaWriter
-  readonly #topic: string
-  readonly #records: Map<string, StoredRecord>
+class KafkaCheckpoints implements TransactionalStore {
+  readonly #parts: StoreParts
+  readonly #slots = new Map<number, KafkaSlot>()
+  readonly #disposing = new AbortController()
   #waiting = new Map<string, Waiting>()
   #sending: Promise<void> | undefined
 
-  constructor(deployment: string, writer: KafkaWriter, topic: string, records: Map<string, StoredRecord>) {
-    this.#deployment = deployment
-    this.#writer = writer
-    this.#topic = topic
-    this.#records = records
+  constructor(parts: StoreParts) {
+    this.#parts = parts
   }
 
   async load(pipeline: string, slot: number, signal: AbortSignal): Promise<Checkpoint | undefined> {
-    signal.throwIfAborted()
-    const record = this.#records.get(keyOf(pipeline, slot))
-    if (record === undefined) return undefined
-    const checkpoint = parseCheckpoint(record.bytes, record.where)
+    const stored = await this.#stored(pipeline, slot, signal)
+    if (stored === undefined) return undefined
+    const checkpoint = parseCheckpoint(stored.bytes, stored.where)
     const { deployment } = checkpoint
-    if (deployment === this.#deployment && checkpoint.pipeline === pipeline && checkpoint.slot === slot)
+    if (deployment === this.#parts.deployment && checkpoint.pipeline === pipeline && checkpoint.slot === slot)
       return checkpoint
     const owner = `deployment ${deployment}, pipeline ${checkpoint.pipeline}, slot ${checkpoint.slot}`
-    throw corrupt(record.where, `it belongs to ${owner}`)
+    throw corrupt(stored.where, `it belongs to ${owner}`)
   }
 
   /** An abort ends the waiting; the save itself may still take effect, which harms nothing. */
   async save(checkpoint: Checkpoint, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
-    const key = keyOf(checkpoint.pipeline, checkpoint.slot)
-    const record = { key, partition: checkpoint.slot, bytes: serializeCheckpoint(checkpoint) }
-    const waiting = this.#waiting.get(key) ?? { record, settled: Promise.withResolvers<void>() }
-    waiting.record = record
+    const key = keyOf(checkpoint)
+    const waiting = this.#waiting.get(key) ?? { checkpoint, settled: Promise.withResolvers<void>() }
+    waiting.checkpoint = checkpoint
     this.#waiting.set(key, waiting)
     this.#sending ??= this.#sendAll()
     await untilAborted(waiting.settled.promise, signal)
   }
 
+  toRecords(checkpoint: Checkpoint): Records {
+    const { slot, savedAtMs } = checkpoint
+    const key = Buffer.from(keyOf(checkpoint))
+    const value = serializeCheckpoint(checkpoint)
+    return packRecords([{ topic: this.#parts.topic, partition: slot, key, value, headers: {}, timestampMs: savedAtMs }])
+  }
+
   /** Ends a save that is still being sent: drain first. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#writer.close()
+    this.#disposing.abort(new Retryable('CHECKPOINT_UNAVAILABLE', 'the checkpoint store was closed'))
+    await this.#parts.writer.close()
     await this.#sending
+    await this.#parts.access.reader[Symbol.asyncDispose]()
+  }
+
+  async #stored(pipeline: string, slot: number, signal: AbortSignal): Promise<Stored | undefined> {
+    try {
+      return await this.#slot(slot).load(keyOf({ pipeline, slot }), signal)
+    } catch (error) {
+      signal.throwIfAborted()
+      throw checkpointFault(this.#parts.access, error, `load the checkpoint of pipeline ${pipeline}, slot ${slot}`)
+    }
+  }
+
+  #slot(index: number): KafkaSlot {
+    const known = this.#slots.get(index)
+    if (known !== undefined) return known
+    const slot = new KafkaSlot(this.#parts.access.reader, this.#parts.topic, index, this.#disposing.signal)
+    this.#slots.set(index, slot)
+    return slot
   }
 
   async #sendAll(): Promise<void> {
@@ -142,24 +160,46 @@ class KafkaCheckpoints implements CheckpointStore {
       const saves = [...this.#waiting.values()]
       this.#waiting = new Map()
       try {
-        const records = saves.map(({ record }) => record)
-        const last = await this.#writer.write(records)
-        this.#remember(records, last)
+        await this.#send(saves)
         for (const { settled } of saves) settled.resolve()
       } catch (error) {
-        for (const { settled } of saves) settled.reject(error)
+        const fault = checkpointFault(this.#parts.access, error, `save checkpoints to topic ${this.#parts.topic}`)
+        for (const { settled } of saves) settled.reject(fault)
       }
     }
     this.#sending = undefined
   }
 
-  #remember(records: readonly KeyedRecord[], last: ReadonlyMap<number, number>): void {
-    for (const { key, partition, bytes } of records) {
-      this.#records.set(key, { bytes, where: `${this.#topic}-${partition}@${last.get(partition)}` })
+  /** Rejects `settled` of those that are fenced. */
+  async #send(saves: readonly Waiting[]): Promise<void> {
+    const touched = new Set(saves.map(({ checkpoint }) => this.#slot(checkpoint.slot)))
+    for (const slot of touched) await slot.catchUp(this.#disposing.signal)
+    const allowed = saves.filter(save => !this.#isFenced(save))
+    if (allowed.length === 0) return
+    const records = allowed.map(({ checkpoint }) => ({
+      key: keyOf(checkpoint),
+      partition: checkpoint.slot,
+      bytes: serializeCheckpoint(checkpoint),
+    }))
+    const last = await this.#parts.writer.write(records)
+    for (const [partition, offset] of last) {
+      const count = records.filter(record => record.partition === partition).length
+      const slot = this.#slot(partition)
+      if (!slot.wrote(BigInt(offset), count)) await slot.catchUp(this.#disposing.signal)
     }
+    for (const save of allowed) this.#isFenced(save)
+  }
+
+  #isFenced({ checkpoint, settled }: Waiting): boolean {
+    const { pipeline, slot, epoch } = checkpoint
+    const latest = this.#slot(slot).epochOf(keyOf(checkpoint))
+    if (epoch >= latest) return false
+    const message = `pipeline ${pipeline}, slot ${slot}: epoch ${latest} has begun, and this is ${epoch}`
+    settled.reject(new Fenced('CHECKPOINT_FENCED', message))
+    return true
   }
 }
 
-function keyOf(pipeline: string, slot: number): string {
+function keyOf({ pipeline, slot }: Pick<Checkpoint, 'pipeline' | 'slot'>): string {
   return `${pipeline}/${slot}`
 }

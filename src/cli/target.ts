@@ -6,6 +6,7 @@ import type { Config, TlsConfig } from '../config/schema.ts'
 import { Configuration } from '../errors.ts'
 import { faultOf } from '../sink/kafka/classify.ts'
 import { createClient } from '../sink/kafka/client.ts'
+import { PartitionReader } from '../sink/kafka/reading/partition-reader.ts'
 import { defaultProducerSettings, type KafkaSettings } from '../sink/kafka/settings.ts'
 import { createKafkaTarget } from '../sink/kafka/target.ts'
 import type { Sink } from '../sink/sink.ts'
@@ -64,6 +65,7 @@ export async function openStore(common: Common, signal: AbortSignal): Promise<Ch
       replication,
       clock,
       saveLimitMs: config.sink.producer.requestTimeoutMs,
+      reader: new PartitionReader({ settings, clock, limits: { leaderWaitMs: config.sink.producer.requestTimeoutMs } }),
       connect: patience => createClient({ settings, log, clock, patience }),
       faultOf,
     },

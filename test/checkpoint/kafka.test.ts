@@ -7,6 +7,7 @@ import { systemClock } from '../../src/clock.ts'
 import { silentLogger } from '../../src/log.ts'
 import { faultOf } from '../../src/sink/kafka/classify.ts'
 import { createClient } from '../../src/sink/kafka/client.ts'
+import { PartitionReader } from '../../src/sink/kafka/reading/partition-reader.ts'
 import { describeStore } from './conformance.ts'
 import { sample } from './sample.ts'
 
@@ -15,12 +16,13 @@ const brokers = inject('kafkaBrokers')
 const kafka = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING })
 const admin = kafka.admin()
 const producer = kafka.producer({ createPartitioner: () => () => 0 })
-const access: KafkaAccess = {
+const access = (): KafkaAccess => ({
+  reader: new PartitionReader({ settings: { brokers, clientId: 'test' }, clock: systemClock }),
   connect: patience =>
     createClient({ settings: { brokers, clientId: 'test' }, log: silentLogger, clock: systemClock, patience }),
   faultOf,
   clock: systemClock,
-}
+})
 let topics = 0
 
 beforeAll(async () => {
@@ -38,7 +40,7 @@ function freshTopic(): string {
 }
 
 function open(topic: string): Promise<CheckpointStore> {
-  return openKafkaCheckpoints({ ...access, deployment: 'shop', topic, replication: 1 }, never)
+  return openKafkaCheckpoints({ ...access(), deployment: 'shop', topic, replication: 1 }, never)
 }
 
 async function plant(topic: string, value: Buffer | null): Promise<void> {
@@ -53,12 +55,12 @@ describeStore('Kafka checkpoints', async () => {
 
 it('creates its topic compacted only, and leaves no consumer group behind', async () => {
   const deployment = freshTopic()
-  const options = { ...access, deployment, replication: 1 }
+  const options = () => ({ ...access(), deployment, replication: 1 })
   {
-    await using store = await openKafkaCheckpoints(options, never)
+    await using store = await openKafkaCheckpoints(options(), never)
     await store.save(sample({ deployment }), never)
   }
-  await using store = await openKafkaCheckpoints(options, never)
+  await using store = await openKafkaCheckpoints(options(), never)
   expect(await store.load('orders', 0, never)).toEqual(sample({ deployment }))
   const name = `mongo2kafka.${deployment}.checkpoints`
   const { resources } = await admin.describeConfigs({ resources: [{ type: 2, name }], includeSynonyms: false })
@@ -76,7 +78,7 @@ it('refuses a topic that Kafka would delete checkpoints from, and names what to 
   expect(String(error)).toContain('cleanup.policy=compact (is delete)')
   const wide = freshTopic()
   await admin.createTopics({ topics: [{ topic: wide, numPartitions: 3 }] })
-  await expect(open(wide)).rejects.toThrow('has 3 partitions and needs 1')
+  await expect(open(wide)).rejects.toThrow('has 3 partitions, one for each slot, and 1 slots are configured')
 })
 
 it('takes a deleted record for absent, and another deployment for an error', async () => {
@@ -118,7 +120,7 @@ it('reads what a store that is open all the time has written, however much', asy
 
 it('gives up opening at an abort, and asks for another try where nothing listens', async () => {
   const nowhere: KafkaAccess = {
-    ...access,
+    ...access(),
     connect: patience =>
       createClient({
         settings: { brokers: ['127.0.0.1:1'], clientId: 'test' },

@@ -41,6 +41,14 @@ export class AnswerReader {
     return this.#bytes.toString('utf8', start, start + length)
   }
 
+  /** A copy; null counts as empty. */
+  bytes(): Buffer {
+    const length = this.int32()
+    if (length <= 0) return Buffer.alloc(0)
+    const start = this.#take(length)
+    return Buffer.from(this.#bytes.subarray(start, start + length))
+  }
+
   /** An array; null counts as empty. */
   array<T>(element: (reader: this) => T): T[] {
     const count = this.int32()

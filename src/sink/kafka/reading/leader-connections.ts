@@ -1,0 +1,87 @@
+import { Retryable } from '../../../errors.ts'
+import { AnyBroker } from '../any-broker.ts'
+import { type BrokerAddress, metadataRequest } from '../protocol/metadata.ts'
+import type { Request } from '../protocol/request.ts'
+import { type ConnectionSettings, WireConnection } from '../wire-connection.ts'
+
+/**
+ * Connections to the leaders of partitions, one a broker, made when first asked and kept. A leader is remembered until
+ * `forget`: only its own answer shows that it leads no more.
+ */
+export class LeaderConnections implements AsyncDisposable {
+  readonly #settings: ConnectionSettings
+  readonly #anyBroker: AnyBroker
+  readonly #disposing = new AbortController()
+  readonly #connections = new Map<string, Promise<WireConnection>>()
+  readonly #leaders = new Map<string, BrokerAddress>()
+
+  constructor(settings: ConnectionSettings) {
+    this.#settings = settings
+    this.#anyBroker = new AnyBroker(settings.kafka.brokers, (address, signal) =>
+      WireConnection.open(settings, address, signal),
+    )
+  }
+
+  /** Asks whichever broker answers. */
+  askAny<T>(request: Request<T>, signal: AbortSignal): Promise<T> {
+    return this.#anyBroker.ask(request, signal)
+  }
+
+  /**
+   * Asks the leader of the partition. Throws Retryable where there is none at present or it does not answer; what was
+   * known of it is then forgotten.
+   */
+  async askLeader<T>(topic: string, partition: number, request: Request<T>, signal: AbortSignal): Promise<T> {
+    const leader = await this.#leaderOf(topic, partition, signal)
+    try {
+      const connection = await this.#connect(leader)
+      signal.throwIfAborted()
+      return await connection.request(request)
+    } catch (error) {
+      this.forget(topic, partition)
+      throw error
+    }
+  }
+
+  forget(topic: string, partition: number): void {
+    this.#leaders.delete(nameOf(topic, partition))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposing.abort(new Retryable('SINK_UNAVAILABLE', 'Kafka: closed by us'))
+    this.#anyBroker[Symbol.dispose]()
+    const opened = await Promise.allSettled(this.#connections.values())
+    for (const result of opened) if (result.status === 'fulfilled') result.value.close()
+  }
+
+  async #leaderOf(topic: string, partition: number, signal: AbortSignal): Promise<BrokerAddress> {
+    const name = nameOf(topic, partition)
+    const known = this.#leaders.get(name)
+    if (known !== undefined) return known
+    const { brokers, topics } = await this.askAny(metadataRequest([topic]), signal)
+    this.#anyBroker.learn(brokers.values())
+    const leader = brokers.get(topics[0]?.leaders[partition] ?? -1)
+    if (leader === undefined) throw new Retryable('SINK_UNAVAILABLE', `Kafka: ${name} has no leader at present`)
+    this.#leaders.set(name, leader)
+    return leader
+  }
+
+  /** Shared by all who ask at once, so none of them may abort it. */
+  async #connect(address: BrokerAddress): Promise<WireConnection> {
+    const name = `${address.host}:${address.port}`
+    const kept = this.#connections.get(name)
+    const isOpen = await kept?.then(
+      connection => !connection.closed,
+      () => false,
+    )
+    if (kept !== undefined && isOpen) return kept
+    if (this.#connections.get(name) === kept) {
+      this.#connections.set(name, WireConnection.open(this.#settings, address, this.#disposing.signal))
+    }
+    return this.#connections.get(name)!
+  }
+}
+
+function nameOf(topic: string, partition: number): string {
+  return `${topic}-${partition}`
+}
