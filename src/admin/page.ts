@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { BusyRatios, Stage } from '../busy.ts'
 import type { ConfigStatus, PipelineStatus, WorkersStatus } from '../status.ts'
+import { duration, percent, time } from './wording.ts'
 import { slotsText, type WorkersView, workersView } from './workers.ts'
 
 const style = `
@@ -70,7 +71,7 @@ function row(status: PipelineStatus): string {
 <td>${escaped(status.name)}</td>
 <td class="${escaped(status.state)}">${escaped(status.state)}</td>
 <td class="figure">${duration(status.lagMs)}</td>
-<td>${status.positionMs === null ? '–' : new Date(status.positionMs).toISOString()}</td>
+<td>${time(status.positionMs)}</td>
 <td class="figure">${duration(status.oplogHeadroomMs)}</td>
 <td class="figure">${status.inFlightRecords}</td>
 <td class="figure">${status.records}</td>
@@ -99,10 +100,10 @@ ${rows.join('\n')}
 
 /** What became of the last change of the file. */
 function configLine({ loadedAtMs, lastReload }: ConfigStatus): string {
-  const inForce = `Configuration of ${new Date(loadedAtMs).toISOString()}.`
+  const inForce = `Configuration of ${time(loadedAtMs)}.`
   if (lastReload === null || lastReload.applied) return `<p>${inForce}</p>`
-  const problems = lastReload.problems.map(problem => `<li>${escaped(problem)}</li>`).join('')
-  return `<p class="failed">${inForce} The change of ${new Date(lastReload.atMs).toISOString()} was not applied:</p><ul>${problems}</ul>`
+  const items = lastReload.problems.map(problem => `<li>${escaped(problem)}</li>`).join('')
+  return `<p class="failed">${inForce} The change of ${time(lastReload.atMs)} is not in force:</p><ul>${items}</ul>`
 }
 
 function busyText(busy: BusyRatios): string {
@@ -117,27 +118,13 @@ const limits: Readonly<Record<Stage, string>> = {
 }
 
 /** What limits the throughput, in a few words. */
-function limit({ limitedBy, throttledRatio, state }: PipelineStatus): string {
+export function limit({ limitedBy, throttledRatio, state }: PipelineStatus): string {
   if (limitedBy !== null) {
     const throttled = limitedBy.stage === 'sink' && throttledRatio > 0
     const why = throttled ? ` (throttled by the broker ${percent(throttledRatio)})` : ''
     return `${limits[limitedBy.stage]}, ${percent(limitedBy.ratio)} of the time${why}`
   }
   return state === 'running' || state === 'idle' ? 'nothing: waits for changes' : '–'
-}
-
-function percent(ratio: number): string {
-  return `${Math.round(ratio * 100)} %`
-}
-
-/** As a person says it: 250 ms, 4.2 s, 12 min, 7.5 h. */
-function duration(ms: number | null): string {
-  if (ms === null) return '–'
-  const size = Math.abs(ms)
-  if (size < 1_000) return `${Math.round(ms)} ms`
-  if (size < 120_000) return `${(ms / 1_000).toFixed(1)} s`
-  if (size < 7_200_000) return `${Math.round(ms / 60_000)} min`
-  return `${(ms / 3_600_000).toFixed(1)} h`
 }
 
 const entities: Readonly<Record<string, string>> = {

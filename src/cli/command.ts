@@ -4,8 +4,11 @@ const usage = `Usage: mongo2kafka COMMAND
 
   run -c FILE         the daemon: streams changes until it is stopped (SIGTERM, Ctrl-C)
   validate -c FILE    checks the configuration file alone and shows every error
+  status              state, position, lag and headroom of every pipeline of a running daemon
+  pause PIPELINE      lets a pipeline rest at its position; resume PIPELINE lets it go on
   demo [--seconds N]  everything on one machine: a real MongoDB, a real Kafka, sample pipelines under load
 
+COMMAND --help says more.
 Exit: 0 done, 1 failed at run time, 64 bad usage, 78 bad configuration.
 `
 
@@ -17,6 +20,11 @@ export async function command(argv: readonly string[], io: Io, stop: AbortSignal
       return (await import('./run.ts')).run(rest, io, stop)
     case 'validate':
       return (await import('./validate.ts')).validate(rest, io)
+    case 'status':
+      return (await import('./status.ts')).status(rest, io, stop)
+    case 'pause':
+    case 'resume':
+      return (await import('./pause.ts')).pauseOrResume(name, rest, io, stop)
     case 'demo':
       return (await import('./demo.ts')).demo(rest, io, stop)
     case 'help':

@@ -205,19 +205,17 @@ describe('the status page', () => {
   })
 
   test('says which configuration is in force, and why the last change of it is not', async () => {
-    const config = {
-      loadedAtMs: 0,
-      lastReload: { atMs: 1_000, applied: false, problems: ['a.yaml:3:1 <name>: swordfish is no name'] },
-    }
+    const lastReload = { atMs: 1_000, applied: false, problems: ['a.yaml:3:1 <name>: swordfish is no name'] }
+    const config = { loadedAtMs: 0, lastReload }
     const admin = await start([], { config: () => config, secrets: [new Secret('swordfish')] })
     const { text } = await call(admin, '/')
-    expect(text).toContain('Configuration of 1970-01-01T00:00:00.000Z. The change of 1970-01-01T00:00:01.000Z')
+    expect(text).toContain('Configuration of 1970-01-01T00:00:00Z. The change of 1970-01-01T00:00:01Z is not in force')
     expect(text).toContain('<li>a.yaml:3:1 &lt;name&gt;: [redacted] is no name</li>')
     const reply = await call(admin, '/api/v1/config')
     expect(JSON.parse(reply.text).lastReload.problems).toEqual(['a.yaml:3:1 <name>: [redacted] is no name'])
     expect((await call(await start([]), '/api/v1/config')).status).toBe(503)
-    const applied = { ...config, lastReload: { ...config.lastReload, applied: true, problems: [] } }
-    expect((await call(await start([], { config: () => applied }), '/')).text).not.toContain('not applied')
+    const applied = { ...config, lastReload: { ...lastReload, applied: true, problems: [] } }
+    expect((await call(await start([], { config: () => applied }), '/')).text).not.toContain('not in force')
   })
 
   test('shows no secret (G9)', async () => {
