@@ -60,10 +60,18 @@ export const remedies = {
     'Give the checkpoint topic the named settings (kafka-configs.sh --alter --entity-type topics --add-config), or remove it before the first start.',
   DELIVERY_UNSUPPORTED:
     'Use delivery: at-least-once, or a Kafka with transactions (sink.client auto or platformatic) and checkpoint.store: kafka.',
-  SLOTS_FIXED:
-    'The number of slots is fixed at the first start: set workers.slots to what it was, or give this deployment another `name`.',
   DRAIN_TIMEOUT:
     'None needed: what was not acknowledged is replayed at the next start. Raise shutdown.drain if this is frequent.',
+  WORKERS_LOST:
+    'None needed: the slots went to other workers, and this one joins them again. If it persists, raise workers.sessionTimeout or give the worker more CPU.',
+  WORKERS_MISMATCH:
+    'Workers of one `name` share one MongoDB, one workers.slots and one release: correct the configuration, or give this deployment another `name`.',
+  WORKERS_ORDINAL:
+    "Set workers.ordinal to this worker's number, from 0 to workers.replicas - 1, or run it as a StatefulSet, whose pods are numbered; workers.replicas is how many there are.",
+  WORKERS_SESSION_TIMEOUT:
+    "Set workers.sessionTimeout between the brokers' group.min.session.timeout.ms (6 s, if nobody changed it) and group.max.session.timeout.ms.",
+  WORKERS_UNAUTHORIZED: 'Grant the Kafka user Read on the group mongo2kafka.NAME.workers.',
+  WORKERS_UNSUPPORTED: 'Use workers.coordination: static, or a Kafka of version 2.2 or later.',
   ADMIN_UNAVAILABLE:
     'Another process listens there, or the address is not of this machine: correct admin.host and admin.port (0 takes any free port).',
   SERVICE_MISSING: 'Install what is named, or point the named variables at running services.',

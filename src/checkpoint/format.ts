@@ -105,7 +105,7 @@ function problemOf(value: Fields): string | undefined {
 const positionKinds: readonly PositionKind[] = ['event', 'high-water-mark', 'time']
 
 /** A position that can be resumed from: parsed here, so that a broken one is found where it lies. */
-function isPosition(value: unknown): boolean {
+export function isPosition(value: unknown): value is StoredPosition {
   if (!isFields(value) || !positionKinds.some(kind => kind === value.kind)) return false
   if (!isText(value.clusterTime) || !(value.token === null || isText(value.token))) return false
   try {

@@ -26,7 +26,7 @@ const settings: Readonly<Record<string, string>> = {
 
 /**
  * Creates the topic where it is missing and verifies it at each start: with another cleanup policy Kafka would delete
- * checkpoints. Throws Configuration CHECKPOINT_TOPIC, which names what to set, SLOTS_FIXED, or kafkajs's errors.
+ * checkpoints. Throws Configuration CHECKPOINT_TOPIC, which names what to set, CHECKPOINT_MISMATCH, or kafkajs's errors.
  */
 export async function ensureCheckpointTopic(admin: Admin, wanted: CheckpointTopic): Promise<void> {
   const { topic, slots, replication } = wanted
@@ -38,7 +38,7 @@ export async function ensureCheckpointTopic(admin: Admin, wanted: CheckpointTopi
   const offsets = await admin.fetchTopicOffsets(topic) // Waits for the leaders of a new topic.
   if (offsets.length !== slots) {
     const message = `topic ${topic} has ${offsets.length} partitions, one for each slot, and ${slots} slots are configured`
-    throw new Configuration('SLOTS_FIXED', message)
+    throw new Configuration('CHECKPOINT_MISMATCH', message)
   }
   const wrong = await differences(admin, topic)
   if (wrong.length > 0) {

@@ -15,12 +15,13 @@ export interface KeyedRecord {
   readonly bytes: Buffer
 }
 
-/** Writes records durably, one send at a time: the caller waits for each. After a failure the producer is a new one. */
+/** Writes records durably, one send at a time, in call order. After a failure the producer is a new one. */
 export class KafkaWriter {
   readonly #access: KafkaAccess
   readonly #topic: string
   #open: { readonly producer: Producer; readonly connection: KafkaConnection } | undefined
   #written = 0
+  #last: Promise<unknown> = Promise.resolve()
   #closed = false
 
   constructor(access: KafkaAccess, topic: string) {
@@ -29,7 +30,19 @@ export class KafkaWriter {
   }
 
   /** Offset of the last of `records` in each partition. Throws Retryable CHECKPOINT_UNAVAILABLE or Configuration. */
-  async write(records: readonly KeyedRecord[], signal?: AbortSignal): Promise<Map<number, number>> {
+  write(records: readonly KeyedRecord[], signal?: AbortSignal): Promise<Map<number, number>> {
+    const written = this.#last.then(() => this.#write(records, signal))
+    this.#last = written.catch(() => {}) // Its caller hears of it.
+    return written
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#discard()
+  }
+
+  async #write(records: readonly KeyedRecord[], signal?: AbortSignal): Promise<Map<number, number>> {
+    signal?.throwIfAborted()
     if (this.#closed) throw new Retryable('CHECKPOINT_UNAVAILABLE', 'the checkpoint store was closed')
     const action = `save checkpoints to topic ${this.#topic}`
     try {
@@ -46,11 +59,6 @@ export class KafkaWriter {
       signal?.throwIfAborted()
       throw checkpointFault(this.#access, error, action)
     }
-  }
-
-  async close(): Promise<void> {
-    this.#closed = true
-    await this.#discard()
   }
 
   #create(): { producer: Producer; connection: KafkaConnection } {

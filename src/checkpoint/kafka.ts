@@ -1,16 +1,19 @@
 import { untilAborted } from '../deadline.ts'
 import { Fenced, Retryable } from '../errors.ts'
+import type { StoredPosition } from '../position.ts'
 import type { Records } from '../record.ts'
 import { packRecords } from '../record-headers.ts'
 import type { Checkpoint, TransactionalStore } from './checkpoint.ts'
-import { corrupt, parseCheckpoint, serializeCheckpoint } from './format.ts'
+import { corrupt, isPosition, parseCheckpoint, sealed, serializeCheckpoint, unsealed } from './format.ts'
 import { checkpointFault, type KafkaAccess, within } from './kafka-connection.ts'
-import { type FactsOptions, verifyFacts } from './kafka-facts.ts'
+import { factsRecord, verifyFacts } from './kafka-facts.ts'
+import { writeOnce } from './kafka-once.ts'
 import { KafkaSlot, type Stored } from './kafka-slot.ts'
 import { type CheckpointTopic, ensureCheckpointTopic } from './kafka-topic.ts'
 import { KafkaWriter } from './kafka-writer.ts'
 
 const prepareLimitMs = 45_000
+const startFormatVersion = 1
 
 export interface KafkaCheckpointOptions extends KafkaAccess {
   readonly deployment: string
@@ -19,17 +22,14 @@ export interface KafkaCheckpointOptions extends KafkaAccess {
   /** Default 1: one partition per slot. Fixed at the first start. */
   readonly slots?: number
   /** The MongoDB that is read, fixed at the first start; absent: anything goes. */
-  readonly cluster?: {
-    readonly identity: string
-    readonly isSame: FactsOptions['isSameCluster']
-  }
+  readonly cluster?: { readonly identity: string; readonly isSame: (one: string, other: string) => boolean } | undefined
   /** For a new topic; undefined: the broker's default. */
   readonly replication: number | undefined
 }
 
 /**
- * Creates or verifies the checkpoint topic. Throws Configuration CHECKPOINT_TOPIC, SLOTS_FIXED, SOURCE_OTHER_CLUSTER,
- * SINK_UNAUTHORIZED, SINK_AUTH_FAILED, or Retryable CHECKPOINT_UNAVAILABLE.
+ * Creates or verifies the checkpoint topic. Throws Configuration CHECKPOINT_TOPIC, CHECKPOINT_MISMATCH,
+ * CHECKPOINT_CORRUPT, SINK_UNAUTHORIZED, SINK_AUTH_FAILED, or Retryable CHECKPOINT_UNAVAILABLE.
  */
 export async function openKafkaCheckpoints(
   options: KafkaCheckpointOptions,
@@ -42,7 +42,7 @@ export async function openKafkaCheckpoints(
     await prepare(options, { topic, slots, replication }, signal)
     if (cluster !== undefined) {
       const facts = { deployment, slots, cluster: cluster.identity }
-      await verifyFacts(options, writer, { topic, facts, isSameCluster: cluster.isSame }, signal)
+      verifyFacts(await writeOnce(options, writer, topic, factsRecord(facts), signal), facts, cluster.isSame)
     }
     return new KafkaCheckpoints({ access: options, deployment, writer, topic })
   } catch (error) {
@@ -121,6 +121,24 @@ class KafkaCheckpoints implements TransactionalStore {
     this.#waiting.set(key, waiting)
     this.#sending ??= this.#sendAll()
     await untilAborted(waiting.settled.promise, signal)
+  }
+
+  async fixStart(pipeline: string, proposed: StoredPosition, signal: AbortSignal): Promise<StoredPosition> {
+    const { access, writer, topic } = this.#parts
+    // Never the key of a checkpoint, which ends with a number.
+    const record = {
+      key: `${pipeline}/start`,
+      bytes: sealed({ formatVersion: startFormatVersion, position: proposed }),
+    }
+    try {
+      const { bytes, where } = await writeOnce(access, writer, topic, record, signal)
+      const { position } = unsealed(bytes, startFormatVersion, where)
+      if (!isPosition(position)) throw corrupt(where, 'its position is missing or wrong')
+      return position
+    } catch (error) {
+      signal.throwIfAborted()
+      throw checkpointFault(access, error, `fix the start of pipeline ${pipeline}`)
+    }
   }
 
   toRecords(checkpoint: Checkpoint): Records {
