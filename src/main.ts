@@ -18,7 +18,8 @@ async function main(): Promise<number> {
     return FAILED
   }
   const { command } = await import('./cli/command.ts')
-  const io: Io = { stdout: process.stdout, stderr: process.stderr }
+  const onHangUp = (listener: () => void) => void process.on('SIGHUP', listener)
+  const io: Io = { stdout: process.stdout, stderr: process.stderr, onHangUp }
   return command(process.argv.slice(2), io, stopSignal())
 }
 

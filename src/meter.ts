@@ -10,6 +10,7 @@ export type CounterName =
   | 'sink_errors_total'
   | 'source_reconnects_total'
   | 'source_history_lost_total'
+  | 'fenced_total'
 export type GaugeName =
   | 'pipeline_lag_seconds'
   | 'pipeline_state'
@@ -20,6 +21,9 @@ export type GaugeName =
   | 'in_flight_records'
   | 'in_flight_bytes'
   | 'stage_busy_ratio'
+  | 'slots_owned'
+  | 'config_last_reload_successful'
+  | 'config_last_reload_success_timestamp_seconds'
 export type HistogramName = 'end_to_end_latency_seconds'
 export type Labels = Readonly<Record<string, string>>
 

@@ -1,48 +1,68 @@
 import { startAdmin } from '../admin/server.ts'
+import type { BusyRatios } from '../busy.ts'
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config/schema.ts'
 import { RecordBlocks } from '../encode/record-block.ts'
-import { asFault, Configuration, Fault } from '../errors.ts'
+import { asFault, Fault, Retryable } from '../errors.ts'
 import { createLogger } from '../observe/logger.ts'
 import { createMetrics } from '../observe/metrics.ts'
-import { Monitor } from '../pipeline/monitor.ts'
-import { runPipeline } from '../pipeline/run-pipeline.ts'
 import { waitFor } from '../pipeline/startup.ts'
-import { withThrottling } from '../pipeline/throttling.ts'
 import { createRedact } from '../redact.ts'
+import { backOffMs } from '../retry.ts'
 import { type Mongo, openMongo } from '../source/mongo.ts'
 import type { Common } from './common.ts'
+import { chooseDelivery } from './delivery.ts'
+import { Fleet } from './fleet.ts'
 import { exitCodes, type Io } from './io.ts'
-import { type PipelineResources, pipelineParts } from './pipeline-parts.ts'
+import { type ConfigSource, Reloader } from './reload.ts'
 import { openStore, openTarget } from './target.ts'
 import { version } from './version.ts'
+import { openWorkers } from './workers.ts'
 
 const reportEveryMs = 1_000
 const windowEveryMs = 10_000
 
-/** Composes the parts that `config` asks for and runs them. Resolves to the exit code. */
-export async function runDaemon(config: Config, io: Io, stop: AbortSignal): Promise<number> {
-  const secrets = [config.mongodb.uri, config.sink.sasl?.password, config.admin.token].filter(secret => !!secret)
-  const destination = config.sink.type === 'stdout' ? 'stderr' : 'stdout'
+/**
+ * Composes the parts that `config` asks for and runs them; what changes in `source` later is taken over meanwhile.
+ * Resolves to the exit code.
+ */
+export async function runDaemon(config: Config, source: ConfigSource, io: Io, stop: AbortSignal): Promise<number> {
+  const { mongodb, sink, admin, checkpoint } = config
+  const secrets = [mongodb.uri, sink.sasl?.password, admin.token, checkpoint.uri].filter(secret => !!secret)
+  const destination = sink.type === 'stdout' ? 'stderr' : 'stdout'
   const log = createLogger({ level: config.log.level, destination, secrets })
-  const metrics = createMetrics({ version })
-  const monitors = config.pipelines.map(({ name }) => new Monitor(name, systemClock, metrics.meter))
-  const meter = withThrottling(metrics.meter, monitors)
-  const common: Common = { config, clock: systemClock, log, meter, io, redact: createRedact(secrets) }
-  const text = (): Promise<string> => {
-    for (const monitor of monitors) monitor.report()
-    return metrics.text()
-  }
+  const { meter, contentType, text } = createMetrics({ version })
+  const redact = createRedact(secrets)
+  const fleet = new Fleet({ config, clock: systemClock, log, meter, io, redact })
+  const { common, supervisor } = fleet
+  const reloader = new Reloader({ ...common, source, apply: next => fleet.apply(next) })
   try {
-    checkBuilt(config)
-    const { host, port } = config.admin
-    const statuses = () => monitors.map(monitor => monitor.status)
-    const shown = { contentType: metrics.contentType, text }
     // Not `stop`: the status stays visible while draining.
     const open = new AbortController().signal
-    await using admin = await startAdmin({ host, port, statuses, metrics: shown, log, secrets }, open)
-    log.info({ version, node: process.versions.node, name: config.name, admin: admin.address }, 'mongo2kafka starts')
-    return await runPipelines(common, monitors, stop)
+    await using server = await startAdmin(
+      {
+        host: admin.host,
+        port: admin.port,
+        token: admin.token,
+        statuses: () => supervisor.monitors.map(monitor => monitor.status),
+        workers: () => fleet.workers?.status,
+        config: () => reloader.status,
+        control: () => (fleet.workers ? supervisor : undefined),
+        metrics: {
+          contentType,
+          text: () => {
+            fleet.report()
+            return text()
+          },
+        },
+        clock: systemClock,
+        log,
+        secrets,
+      },
+      open,
+    )
+    log.info({ version, node: process.version, name: config.name, admin: server.address }, 'mongo2kafka starts')
+    return await runFleet(fleet, reloader, stop)
   } catch (error) {
     if (stop.aborted && !(error instanceof Fault)) return exitCodes.done // Stopped before anything was read.
     const fault = asFault(error)
@@ -52,17 +72,9 @@ export async function runDaemon(config: Config, io: Io, stop: AbortSignal): Prom
   }
 }
 
-/** What the configuration knows already and the daemon does not. */
-function checkBuilt({ delivery, workers }: Config): void {
-  const wanted = [
-    delivery === 'exactly-once' && 'delivery exactly-once',
-    workers.slots > 1 && 'more than one slot',
-    workers.coordination !== 'none' && `workers.coordination ${workers.coordination}`,
-  ].filter(text => text !== false)
-  if (wanted.length > 0) throw new Configuration('CONFIG_INVALID', `${wanted.join(', ')}: cannot be used yet`)
-}
-
-async function runPipelines(common: Common, monitors: readonly Monitor[], stop: AbortSignal): Promise<number> {
+/** Opens what all pipelines share and lets them run until `stop`, or until none can go on. */
+async function runFleet(fleet: Fleet, reloader: Reloader, stop: AbortSignal): Promise<number> {
+  const { common, supervisor } = fleet
   const { config, clock, log, meter } = common
   const wait = { limitMs: config.startup.waitMs, backOff: { initialMs: 200, maxMs: 2_000 }, clock, log }
   const open = <T>(what: string, opener: () => Promise<T>): Promise<T> => waitFor({ ...wait, what }, opener, stop)
@@ -70,25 +82,54 @@ async function runPipelines(common: Common, monitors: readonly Monitor[], stop: 
   const uri = config.mongodb.uri.reveal()
   await using mongo = await open('MongoDB', () => openMongo({ uri, clock, log, meter }, stop))
   await using target = await open('Kafka', () => openTarget(common, stop))
-  await using store = await open('the checkpoint store', () => openStore(common, stop))
+  const { delivery, because } = chooseDelivery(config, target.capabilities)
+  log.info({ delivery }, `delivery: ${delivery}, because ${because}`)
+  await using store = await open('the checkpoint store', () => openStore(common, mongo.identity, stop))
+  fleet.opened({ mongo, target, store, delivery, blocks: new RecordBlocks() })
 
   const finished = new AbortController()
-  const reporting = report(common, mongo, monitors, finished.signal)
-  const opened = { mongo, target, store, blocks: new RecordBlocks() }
-  const faults = await Promise.all(startPipelines(common, opened, monitors, stop))
-  finished.abort()
-  await reporting
-  const failed = config.pipelines.flatMap(({ name }, index) => {
-    const fault = faults[index]
-    return fault ? [{ name, fault }] : []
-  })
-  if (failed.length === 0) {
+  const ending = AbortSignal.any([stop, supervisor.exhausted])
+  const beside = [report(fleet, mongo, finished.signal), reloader.run(AbortSignal.any([finished.signal, ending]))]
+  try {
+    await work(fleet, mongo.identity, ending)
+  } finally {
+    finished.abort()
+    await Promise.all(beside)
+  }
+  return outcome(fleet)
+}
+
+/** Looks for slots and works on them until `stop`; anew where the group was lost for a while. */
+async function work(fleet: Fleet, cluster: string, stop: AbortSignal): Promise<void> {
+  const { common, supervisor } = fleet
+  const { config, clock, log } = common
+  for (let failures = 0; ; ) {
+    fleet.workers = openWorkers(common, cluster, () => busiest(fleet))
+    try {
+      return await fleet.workers.run(supervisor, stop)
+    } catch (error) {
+      if (!(error instanceof Retryable) || stop.aborted) throw error
+      failures += 1
+      const waitMs = backOffMs(config.retry, failures, clock)
+      log.warn({ code: error.code, error, attempt: failures, waitMs: Math.round(waitMs) }, 'no slots; looking again')
+      await clock.sleep(waitMs, stop).catch(() => undefined)
+    }
+  }
+}
+
+function outcome({ common, supervisor }: Fleet): number {
+  const { log } = common
+  const { failures } = supervisor
+  if (failures.length === 0) {
     log.info({}, 'mongo2kafka stopped; everything that was read is acknowledged and saved')
     return exitCodes.done
   }
-  const names = failed.map(({ name }) => name)
+  const names = [...new Set(failures.map(({ pipeline }) => pipeline))]
   log.error({ pipelines: names }, 'mongo2kafka stopped with failed pipelines; their errors are above')
-  for (const { name, fault } of failed) explain(common, fault, `pipeline ${name}: `)
+  const { slots } = common.config.workers
+  for (const { pipeline, slot, fault } of failures) {
+    explain(common, fault, slots > 1 ? `pipeline ${pipeline}, slot ${slot}: ` : `pipeline ${pipeline}: `)
+  }
   return exitCodes.failed
 }
 
@@ -97,34 +138,27 @@ function explain({ io, redact }: Common, fault: Fault, where = ''): void {
   io.stderr.write(`mongo2kafka: ${where}${fault.code}: ${redact(fault.message)}\n  Remedy: ${fault.remedy}\n`)
 }
 
-function startPipelines(
-  common: Common,
-  opened: Omit<PipelineResources, 'monitor'>,
-  monitors: readonly Monitor[],
-  stop: AbortSignal,
-) {
-  return common.config.pipelines.map((pipeline, index) => {
-    const monitor = monitors[index]
-    if (!monitor) throw new RangeError(`no monitor for pipeline ${pipeline.name}`)
-    return runPipeline(pipelineParts(common, pipeline, { ...opened, monitor }), stop)
-  })
+/** How busy the busiest pipeline is, for the other workers to see. */
+function busiest({ supervisor }: Fleet): BusyRatios | undefined {
+  const total = ({ source, encode, sink }: BusyRatios) => source + encode + sink
+  return supervisor.monitors.map(({ status }) => status.busy).toSorted((a, b) => total(b) - total(a))[0]
 }
 
 /** Keeps the gauges fresh: lag each second, the oplog window every ten. */
-async function report(common: Common, mongo: Mongo, monitors: readonly Monitor[], signal: AbortSignal): Promise<void> {
-  const { clock, log } = common
+async function report(fleet: Fleet, mongo: Mongo, signal: AbortSignal): Promise<void> {
+  const { clock, log } = fleet.common
   let windowDueMs = 0
   while (!signal.aborted) {
     if (clock.nowMs() >= windowDueMs) {
       windowDueMs = clock.nowMs() + windowEveryMs
       try {
         const window = await mongo.window(signal)
-        for (const monitor of monitors) monitor.oplogWindow(window)
+        for (const monitor of fleet.supervisor.monitors) monitor.oplogWindow(window)
       } catch (error) {
         if (!signal.aborted) log.debug({ error }, 'the oplog window could not be read; trying again later')
       }
     }
-    for (const monitor of monitors) monitor.report()
+    fleet.report()
     await clock.sleep(reportEveryMs, signal).catch(() => undefined)
   }
 }

@@ -1,9 +1,11 @@
 import type { Writable } from 'node:stream'
 
-/** Where a command writes: data to stdout, messages to stderr. */
+/** What a command has of the process: data goes to stdout, messages to stderr. */
 export interface Io {
   readonly stdout: Writable
   readonly stderr: Writable
+  /** From the first call on SIGHUP calls the listeners; before, it ends the process, as everywhere. */
+  readonly onHangUp?: (listener: () => void) => void
 }
 
 /** Exit codes of the contract. */

@@ -3,9 +3,11 @@ import type { PipelineConfig } from '../config/schema.ts'
 import { createEncoder } from '../encode/encoder.ts'
 import type { RecordBlocks } from '../encode/record-block.ts'
 import { commitIntervalMs } from '../pipeline/exactly-once.ts'
-import type { Monitor } from '../pipeline/monitor.ts'
 import type { PipelineParts } from '../pipeline/parts.ts'
+import type { Post, Runnable } from '../pipeline/post.ts'
+import { runPipeline } from '../pipeline/run-pipeline.ts'
 import { Position } from '../position.ts'
+import type { SinkRequest } from '../sink/sink.ts'
 import type { Mongo } from '../source/mongo.ts'
 import type { Selection } from '../source/source.ts'
 import type { Common } from './common.ts'
@@ -14,39 +16,63 @@ import type { Target } from './target.ts'
 /** A hundred pipelines that each saved ten times a second would spend as much on it as on encoding. */
 const saveIntervalPerPipelineMs = 5
 
+/** What all pipelines of the daemon share. */
 export interface PipelineResources {
   readonly mongo: Mongo
   readonly target: Target
   readonly store: CheckpointStore
-  readonly monitor: Monitor
+  readonly delivery: PipelineParts['delivery']
   readonly blocks: RecordBlocks
+  /** How many pipelines and slots are at work, each with a sink of its own. */
+  readonly running: () => number
 }
 
-/** One pipeline's parts from its configuration. Throws Configuration where MongoDB's side cannot be understood. */
-export function pipelineParts(common: Common, pipeline: PipelineConfig, resources: PipelineResources): PipelineParts {
+/** A pipeline as the supervisor runs it, once `opened` is there. */
+export function runnableOf(common: Common, pipeline: PipelineConfig, opened: Promise<PipelineResources>): Runnable {
+  return {
+    name: pipeline.name,
+    version: JSON.stringify(pipeline),
+    run: async (post, stop) => runPipeline(pipelineParts(common, pipeline, await opened, post), stop),
+  }
+}
+
+/** One pipeline's parts on one slot. Throws Configuration where MongoDB's side cannot be understood. */
+function pipelineParts(
+  common: Common,
+  pipeline: PipelineConfig,
+  resources: PipelineResources,
+  { slot, lease, monitor }: Post,
+): PipelineParts {
   const { config, clock, meter } = common
-  const { mongo, target, store, monitor, blocks } = resources
+  const { mongo, target, store, delivery, blocks, running } = resources
   const { name, key, value, tombstones } = pipeline
-  const log = common.log.child({ pipeline: name })
+  const log = common.log.child({ pipeline: name, ...(config.workers.slots > 1 && { slot }) })
   const selection: Selection = {
     pipeline: name,
+    slot: { index: slot, count: config.workers.slots },
     collections: pipeline.source.collections,
     filter: pipeline.source.filter,
     fullDocument: pipeline.source.fullDocument,
     fullDocumentBeforeChange: pipeline.source.fullDocumentBeforeChange,
   }
+  // Where the target can, the id fences a predecessor on this slot also without transactions (decision 9).
+  const sinkRequest: SinkRequest = {
+    pipeline: name,
+    transactionalId: target.capabilities.idempotence ? `${config.name}.${name}.${slot}` : undefined,
+    transactions: delivery === 'exactly-once',
+  }
   const fields = typeof key.fields === 'string' ? ('documentKey' as const) : key.fields
   return {
     name,
     deployment: config.name,
-    slot: 0,
-    lease: { confirm: async () => undefined },
-    delivery: 'at-least-once',
+    slot,
+    lease,
+    delivery,
     source: mongo.source(selection),
     cluster: mongo.identity,
     filterHash: mongo.filterHash(selection),
     store,
-    openSink: signal => target.open(name, signal),
+    openSink: signal => target.open(sinkRequest, signal),
     createEncoder: (sink, generation) =>
       createEncoder(
         {
@@ -54,7 +80,7 @@ export function pipelineParts(common: Common, pipeline: PipelineConfig, resource
           value,
           tombstones,
           headers: sink.capabilities.headers,
-          source: `${config.name}/${name}/0`,
+          source: `${config.name}/${name}/${slot}`,
           generation,
         },
         meter,
@@ -67,8 +93,8 @@ export function pipelineParts(common: Common, pipeline: PipelineConfig, resource
       config: pipeline.topicConfig.config,
     },
     startAt: startOf(pipeline.source.startAtMs),
-    saveIntervalMs: Math.max(config.checkpoint.intervalMs, config.pipelines.length * saveIntervalPerPipelineMs),
-    commitIntervalMs: () => commitIntervalMs(config.pipelines.length),
+    saveIntervalMs: Math.max(config.checkpoint.intervalMs, Math.min(running() * saveIntervalPerPipelineMs, 10_000)),
+    commitIntervalMs: () => commitIntervalMs(running()),
     limits: { inFlightBytes: config.limits.inFlightBytes, drainMs: config.shutdown.drainMs },
     backOff: config.retry,
     monitor,

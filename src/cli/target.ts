@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { CheckpointStore } from '../checkpoint/checkpoint.ts'
 import { openFileCheckpoints } from '../checkpoint/file.ts'
 import { openKafkaCheckpoints } from '../checkpoint/kafka.ts'
+import { openMongoCheckpoints } from '../checkpoint/mongo.ts'
 import type { Config, TlsConfig } from '../config/schema.ts'
 import { Configuration } from '../errors.ts'
 import { faultOf } from '../sink/kafka/classify.ts'
@@ -9,20 +10,23 @@ import { createClient } from '../sink/kafka/client.ts'
 import { PartitionReader } from '../sink/kafka/reading/partition-reader.ts'
 import { defaultProducerSettings, type KafkaSettings } from '../sink/kafka/settings.ts'
 import { createKafkaTarget } from '../sink/kafka/target.ts'
-import type { Sink } from '../sink/sink.ts'
+import type { Capabilities, Sink, SinkRequest } from '../sink/sink.ts'
 import { StdoutSink } from '../sink/stdout.ts'
+import { sameDeployment } from '../source/source.ts'
 import type { Common } from './common.ts'
 
-/** Where all pipelines write: makes each of them a sink of its own. */
+/** Where all pipelines write: makes a sink for each of them and each slot. */
 export interface Target extends AsyncDisposable {
-  open(pipeline: string, signal: AbortSignal): Promise<Sink>
+  readonly capabilities: Capabilities
+  open(request: SinkRequest, signal: AbortSignal): Promise<Sink>
 }
 
 /** The target that the configuration names, reachable. Throws Retryable or Configuration. */
 export async function openTarget(common: Common, signal: AbortSignal): Promise<Target> {
   const { config, clock, log, meter, io } = common
   if (config.sink.type === 'stdout') {
-    return { open: async () => new StdoutSink(io.stdout), async [Symbol.asyncDispose]() {} }
+    const capabilities = { headers: true, idempotence: false, transactions: false }
+    return { capabilities, open: async () => new StdoutSink(io.stdout), async [Symbol.asyncDispose]() {} }
   }
   const { compression, lingerMs, batchBytes, requestTimeoutMs } = config.sink.producer
   const producer = {
@@ -31,14 +35,8 @@ export async function openTarget(common: Common, signal: AbortSignal): Promise<T
     // The window comes first; this is the sink's own guard behind it.
     queueLimitBytes: Math.max(defaultProducerSettings.queueLimitBytes, 2 * config.limits.inFlightBytes),
   }
-  const target = createKafkaTarget({
-    settings: kafkaSettings(config),
-    client: config.sink.client,
-    producer,
-    clock,
-    log,
-    meter,
-  })
+  const settings = kafkaSettings(config)
+  const target = createKafkaTarget({ settings, client: config.sink.client, producer, clock, log, meter })
   try {
     await target.check(signal)
     return target
@@ -48,24 +46,30 @@ export async function openTarget(common: Common, signal: AbortSignal): Promise<T
   }
 }
 
-/** The checkpoint store that the configuration names. Throws Retryable or Configuration. */
-export async function openStore(common: Common, signal: AbortSignal): Promise<CheckpointStore> {
+/** The checkpoint store that the configuration names, for positions of `cluster`. Throws Retryable or Configuration. */
+export async function openStore(common: Common, cluster: string, signal: AbortSignal): Promise<CheckpointStore> {
   const { config, clock, log } = common
-  const { store, path, topic, replication } = config.checkpoint
+  const { store, path, topic, replication, uri, database, collection } = config.checkpoint
+  const { slots } = config.workers
+  const saveLimitMs = config.sink.producer.requestTimeoutMs
   if (store === 'file') {
     if (path === undefined) throw new Configuration('CONFIG_INVALID', 'checkpoint.store file needs checkpoint.path')
     return openFileCheckpoints({ directory: path })
   }
-  if (store === 'mongodb') throw new Configuration('CONFIG_INVALID', 'checkpoint.store mongodb cannot be used yet')
+  const facts = { deployment: config.name, slots, clock, saveLimitMs }
+  if (store === 'mongodb') {
+    if (!uri) throw new Configuration('CONFIG_INVALID', 'checkpoint.store mongodb needs checkpoint.uri')
+    const at = { uri: uri.reveal() }
+    return openMongoCheckpoints({ ...facts, at, database, collection, cluster, sameCluster: sameDeployment }, signal)
+  }
   const settings = kafkaSettings(config)
   return openKafkaCheckpoints(
     {
-      deployment: config.name,
+      ...facts,
       topic,
       replication,
-      clock,
-      saveLimitMs: config.sink.producer.requestTimeoutMs,
-      reader: new PartitionReader({ settings, clock, limits: { leaderWaitMs: config.sink.producer.requestTimeoutMs } }),
+      cluster: { identity: cluster, isSame: sameDeployment },
+      reader: new PartitionReader({ settings, clock, limits: { leaderWaitMs: saveLimitMs } }),
       connect: patience => createClient({ settings, log, clock, patience }),
       faultOf,
     },
@@ -73,7 +77,7 @@ export async function openStore(common: Common, signal: AbortSignal): Promise<Ch
   )
 }
 
-function kafkaSettings(config: Config): KafkaSettings {
+export function kafkaSettings(config: Config): KafkaSettings {
   const { brokers, clientId, tls, sasl } = config.sink
   return { brokers, clientId, sasl, tls: tls && tlsOptions(tls) }
 }

@@ -19,6 +19,7 @@ const counters: Readonly<Record<CounterName, Description>> = {
   sink_errors_total: { help: 'Errors of the sink, by code.', labels: ['pipeline', 'code'] },
   source_reconnects_total: { help: 'Change streams that were opened again, by code.', labels: ['pipeline', 'code'] },
   source_history_lost_total: { help: 'Positions that the oplog no longer held.', labels: ['pipeline'] },
+  fenced_total: { help: 'Slots that were lost to other workers before they were given back.', labels: [] },
 }
 
 const gauges: Readonly<Record<GaugeName, Description>> = {
@@ -39,6 +40,15 @@ const gauges: Readonly<Record<GaugeName, Description>> = {
   stage_busy_ratio: {
     help: 'Share of the last ten seconds in which the pipeline worked or waited on the stage; the largest limits it.',
     labels: ['pipeline', 'stage'],
+  },
+  slots_owned: { help: 'Slots that this worker works on.', labels: [] },
+  config_last_reload_successful: {
+    help: '1 where the configuration file as last loaded is in effect, 0 where it was refused.',
+    labels: [],
+  },
+  config_last_reload_success_timestamp_seconds: {
+    help: 'When the configuration that is in effect was loaded, seconds since the Unix epoch.',
+    labels: [],
   },
 }
 

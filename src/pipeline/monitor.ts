@@ -1,15 +1,27 @@
-import { BusyMeter, bottleneck, type Doing } from '../busy.ts'
+import { BusyMeter, type BusyRatios, type Doing } from '../busy.ts'
 import type { Clock } from '../clock.ts'
 import { asFault, type Fault } from '../errors.ts'
 import type { Meter } from '../meter.ts'
 import type { Position } from '../position.ts'
-import type { OplogWindow } from '../source/source.ts'
-import type { PipelineState, PipelineStatus } from '../status.ts'
+import type { PipelineState } from '../status.ts'
 import type { PreparedBatch, Watch } from './pipeline.ts'
 
-const states: readonly PipelineState[] = ['starting', 'running', 'idle', 'retrying', 'paused', 'failed', 'stopped']
+/** What a pipeline does on one slot, at this moment. */
+export interface SlotFigures {
+  readonly state: PipelineState
+  /** What ended the last attempt, until the next one runs. */
+  readonly fault: Fault | undefined
+  /** null: not known. */
+  readonly lagMs: number | null
+  readonly durable: { readonly position: Position; readonly savedAtMs: number } | undefined
+  readonly inFlightRecords: number
+  readonly inFlightBytes: number
+  readonly records: number
+  readonly busy: BusyRatios
+  readonly throttledRatio: number
+}
 
-/** What one pipeline is doing, for people and metrics. Written by the loop, read by the admin server. */
+/** What one pipeline is doing on one slot. Written by its loop, read by the pipeline's monitor. */
 export class Monitor implements Watch {
   readonly name: string
   readonly #clock: Clock
@@ -19,10 +31,10 @@ export class Monitor implements Watch {
   #state: PipelineState = 'starting'
   #fault: Fault | undefined
   #durable: { position: Position; savedAtMs: number } | undefined
-  #read = false
+  /** Everything up to here is acknowledged; undefined before anything was read. */
+  #acknowledged: Position | undefined
   /** The furthest batch with records that was handed to the sink, in this attempt or an earlier one. */
   #furthest: Position | undefined
-  #window: OplogWindow | undefined
   #inFlightRecords = 0
   #inFlightBytes = 0
   #records = 0
@@ -32,7 +44,6 @@ export class Monitor implements Watch {
     this.#clock = clock
     this.#meter = meter
     this.#busy = new BusyMeter(clock)
-    this.enter('starting')
   }
 
   enter(state: PipelineState, error?: unknown): void {
@@ -41,16 +52,13 @@ export class Monitor implements Watch {
     if (error !== undefined) this.#fault = asFault(error)
     else if (state !== 'starting') this.#fault = undefined
     if (state === 'starting' || state === 'retrying' || state === 'failed') this.#forget()
-    for (const each of states) {
-      this.#meter.gauge('pipeline_state', { pipeline: this.name, state: each }, each === state ? 1 : 0)
-    }
   }
 
   get durablePosition(): Position | undefined {
     return this.#durable?.position
   }
 
-  /** The position that a restart would continue from. */
+  /** The position that a restart would continue from, each time one is saved. */
   durable(position: Position, savedAtMs: number): void {
     this.#durable = { position, savedAtMs }
   }
@@ -58,10 +66,6 @@ export class Monitor implements Watch {
   /** Whether records were handed to the sink that no saved position covers: the next start would repeat them. */
   get owes(): boolean {
     return !!this.#furthest && !!this.#durable && this.#furthest.compare(this.#durable.position) > 0
-  }
-
-  oplogWindow(window: OplogWindow | undefined): void {
-    this.#window = window
   }
 
   doing(doing: Doing): void {
@@ -85,8 +89,7 @@ export class Monitor implements Watch {
     this.#inFlightRecords -= batch.recordCount
     this.#inFlightBytes -= batch.bytes
     this.#records += batch.recordCount
-    this.#read = true
-    this.durable(batch.position, this.#clock.nowMs())
+    this.#acknowledged = batch.position
     if (this.#state === 'running' || this.#state === 'idle' || this.#state === 'starting') {
       const state = this.#inFlight.size === 0 && batch.recordCount === 0 ? 'idle' : 'running'
       if (state !== this.#state) this.enter(state)
@@ -103,11 +106,11 @@ export class Monitor implements Watch {
   /**
    * Now minus the time up to which everything is acknowledged: the high-water mark when nothing is in flight, else
    * just before the oldest unacknowledged event. null before anything was read, so that lag is never reported small
-   * because nothing is read (G8).
+   * because nothing is read (G8). It goes on growing while nothing runs.
    */
   get lagMs(): number | null {
-    if (!this.#read || !this.#durable) return null
-    let upToMs = this.#durable.position.timeMs
+    if (!this.#acknowledged) return null
+    let upToMs = later(this.#durable?.position, this.#acknowledged).timeMs
     for (const { oldestMs } of this.#inFlight) {
       if (oldestMs === undefined) continue
       upToMs = oldestMs
@@ -116,59 +119,18 @@ export class Monitor implements Watch {
     return Math.max(0, this.#clock.nowMs() - upToMs)
   }
 
-  get status(): PipelineStatus {
-    const fault = this.#fault
-    const busy = this.#busy.ratios()
+  get figures(): SlotFigures {
     return {
-      name: this.name,
       state: this.#state,
-      error: fault ? { code: fault.code, message: fault.message, remedy: fault.remedy } : null,
+      fault: this.#fault,
       lagMs: this.lagMs,
-      positionMs: this.#durable?.position.timeMs ?? null,
-      checkpointSavedAtMs: this.#durable?.savedAtMs ?? null,
-      oplogWindowMs: this.#windowMs ?? null,
-      oplogHeadroomMs: this.#headroomMs ?? null,
+      durable: this.#durable,
       inFlightRecords: this.#inFlightRecords,
       inFlightBytes: this.#inFlightBytes,
       records: this.#records,
-      busy,
-      limitedBy: bottleneck(busy),
+      busy: this.#busy.ratios(),
       throttledRatio: this.#busy.throttledRatio,
     }
-  }
-
-  /** The window was measured some seconds ago: where we have read beyond its newest entry, it is that much longer. */
-  get #windowMs(): number | undefined {
-    if (!this.#window) return undefined
-    return Math.max(this.#window.newestMs, this.#durable?.position.timeMs ?? 0) - this.#window.oldestMs
-  }
-
-  /** How far the durable position is from being overwritten, milliseconds. Window minus age of the position. */
-  get #headroomMs(): number | undefined {
-    return this.#window && this.#durable ? this.#durable.position.timeMs - this.#window.oldestMs : undefined
-  }
-
-  /** Writes the gauges; called before they are read and from time to time. */
-  report(): void {
-    const pipeline = this.name
-    const nowMs = this.#clock.nowMs()
-    const lagMs = this.lagMs
-    this.#meter.gauge('pipeline_lag_seconds', { pipeline }, lagMs === null ? undefined : lagMs / 1000)
-    this.#meter.gauge('in_flight_records', { pipeline }, this.#inFlightRecords)
-    this.#meter.gauge('in_flight_bytes', { pipeline }, this.#inFlightBytes)
-    for (const [stage, ratio] of Object.entries(this.#busy.ratios())) {
-      this.#meter.gauge('stage_busy_ratio', { pipeline, stage }, ratio)
-    }
-    if (this.#durable) {
-      this.#meter.gauge('checkpoint_age_seconds', { pipeline }, (nowMs - this.#durable.savedAtMs) / 1000)
-    }
-    const member = this.#window?.member
-    const windowMs = this.#windowMs
-    const headroomMs = this.#headroomMs
-    if (member === undefined || windowMs === undefined || headroomMs === undefined) return
-    this.#meter.gauge('oplog_window_seconds', { member }, windowMs / 1000)
-    this.#meter.gauge('oplog_headroom_seconds', { pipeline, member }, headroomMs / 1000)
-    this.#meter.gauge('oplog_headroom_ratio', { pipeline, member }, windowMs > 0 ? headroomMs / windowMs : undefined)
   }
 
   #forget(): void {

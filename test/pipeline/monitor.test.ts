@@ -1,21 +1,15 @@
 import { describe, expect, test } from 'vitest'
 import type { Clock } from '../../src/clock.ts'
 import { Configuration } from '../../src/errors.ts'
-import { type GaugeName, type Labels, type Meter, silentMeter } from '../../src/meter.ts'
+import { silentMeter } from '../../src/meter.ts'
 import { Monitor } from '../../src/pipeline/monitor.ts'
 import type { PreparedBatch } from '../../src/pipeline/pipeline.ts'
 import { Position } from '../../src/position.ts'
 import { packRecords } from '../../src/record-headers.ts'
 
 function setting(nowSeconds: number) {
-  const gauges = new Map<string, number | undefined>()
-  const meter: Meter = {
-    count() {},
-    observe() {},
-    gauge: (name: GaugeName, labels: Labels, value) => gauges.set(`${name} ${labels.state ?? ''}`.trim(), value),
-  }
   const clock: Clock = { nowMs: () => nowSeconds * 1_000, random: () => 0, sleep: async () => undefined }
-  return { monitor: new Monitor('orders', clock, meter), gauges }
+  return { monitor: new Monitor('orders', clock, silentMeter) }
 }
 const at = (seconds: number) => Position.ofTime(BigInt(seconds) << 32n)
 function batch(upToSeconds: number, eventSeconds?: number): PreparedBatch {
@@ -33,11 +27,9 @@ function batch(upToSeconds: number, eventSeconds?: number): PreparedBatch {
 
 describe('lag (G8)', () => {
   test('is unknown before anything was read, also with a position from the last run', () => {
-    const { monitor, gauges } = setting(100)
+    const { monitor } = setting(100)
     monitor.durable(at(40), 0)
-    monitor.report()
     expect(monitor.lagMs).toBeNull()
-    expect(gauges.get('pipeline_lag_seconds')).toBeUndefined()
   })
 
   test('is the age of the high-water mark when nothing is in flight', () => {
@@ -49,7 +41,7 @@ describe('lag (G8)', () => {
     monitor.began(idle)
     monitor.delivered(idle)
     expect(monitor.lagMs).toBe(5_000)
-    expect(monitor.status.state).toBe('running')
+    expect(monitor.figures.state).toBe('running')
   })
 
   test('is the age of the oldest unacknowledged event while one is in flight', () => {
@@ -59,41 +51,38 @@ describe('lag (G8)', () => {
     for (const each of [first, second]) monitor.began(each)
     monitor.delivered(first)
     expect(monitor.lagMs).toBe(8_000)
-    expect(monitor.status).toMatchObject({ inFlightRecords: 1, inFlightBytes: 10, records: 1, state: 'running' })
+    expect(monitor.figures).toMatchObject({ inFlightRecords: 1, inFlightBytes: 10, records: 1, state: 'running' })
     monitor.delivered(second)
     expect(monitor.lagMs).toBe(1_000)
   })
+
+  test('does not wait for the position of an idle stream to be saved', () => {
+    const { monitor } = setting(100)
+    monitor.durable(at(40), 0)
+    const idle = batch(95)
+    monitor.began(idle)
+    monitor.delivered(idle)
+    expect(monitor.lagMs).toBe(5_000)
+    expect(monitor.figures.durable?.position.timeMs).toBe(40_000)
+  })
 })
 
-test('headroom is the window minus the age of the durable position', () => {
-  const { monitor, gauges } = setting(100)
-  monitor.durable(at(50), 90_000)
-  monitor.oplogWindow({ member: 'a:1', oldestMs: 20_000, newestMs: 80_000 })
-  monitor.report()
-  expect(gauges.get('oplog_window_seconds')).toBe(60)
-  expect(gauges.get('oplog_headroom_seconds')).toBe(30)
-  expect(gauges.get('oplog_headroom_ratio')).toBe(0.5)
-  expect(gauges.get('checkpoint_age_seconds')).toBe(10)
-})
-
-test('a failure shows its code and remedy, and what was in flight is forgotten', () => {
-  const { monitor, gauges } = setting(100)
+test('a failure shows itself, and what was in flight is forgotten', () => {
+  const { monitor } = setting(100)
   monitor.began(batch(90, 89))
   monitor.enter('failed', new Configuration('SINK_UNAUTHORIZED', 'not allowed'))
-  expect(monitor.status).toMatchObject({ state: 'failed', inFlightBytes: 0, error: { code: 'SINK_UNAUTHORIZED' } })
-  expect(gauges.get('pipeline_state failed')).toBe(1)
-  expect(gauges.get('pipeline_state running')).toBe(0)
+  expect(monitor.figures).toMatchObject({ state: 'failed', inFlightBytes: 0, fault: { code: 'SINK_UNAUTHORIZED' } })
 })
 
 test('the error of a failed attempt stays visible while the next one starts, until it runs', () => {
   const { monitor } = setting(100)
   monitor.enter('retrying', new Configuration('SINK_UNAUTHORIZED', 'not allowed'))
   monitor.enter('starting')
-  expect(monitor.status).toMatchObject({ state: 'starting', error: { code: 'SINK_UNAUTHORIZED' } })
+  expect(monitor.figures).toMatchObject({ state: 'starting', fault: { code: 'SINK_UNAUTHORIZED' } })
   const idle = batch(95)
   monitor.began(idle)
   monitor.delivered(idle)
-  expect(monitor.status).toMatchObject({ state: 'idle', error: null })
+  expect(monitor.figures).toMatchObject({ state: 'idle', fault: undefined })
 })
 
 test('shows for how much of the time the broker made the sink wait', () => {
@@ -103,7 +92,7 @@ test('shows for how much of the time the broker made the sink wait', () => {
   monitor.doing('sink')
   monitor.throttled(400)
   nowMs += 1_000
-  expect(monitor.status).toMatchObject({ limitedBy: { stage: 'sink', ratio: 1 }, throttledRatio: 0.4 })
+  expect(monitor.figures).toMatchObject({ busy: { sink: 1 }, throttledRatio: 0.4 })
 })
 
 test('owes what was begun and no saved position covers, through failures too (G3)', () => {
@@ -115,6 +104,8 @@ test('owes what was begun and no saved position covers, through failures too (G3
   expect(monitor.owes).toBe(true)
   monitor.began(records)
   monitor.delivered(records)
+  expect(monitor.owes).toBe(true)
+  monitor.durable(at(90), 0)
   expect(monitor.owes).toBe(false)
   monitor.began(batch(95))
   expect(monitor.owes).toBe(false)

@@ -1,0 +1,66 @@
+import type { Config, PipelineConfig } from '../config/schema.ts'
+import { PipelineMonitor } from '../pipeline/pipeline-monitor.ts'
+import { type Changes, Supervisor } from '../pipeline/supervisor.ts'
+import { withThrottling } from '../pipeline/throttling.ts'
+import type { PipelineState } from '../status.ts'
+import type { Workers } from '../workers/workers.ts'
+import type { Common } from './common.ts'
+import { type PipelineResources, runnableOf } from './pipeline-parts.ts'
+
+/** A pipeline drains by itself, then closes its sink; this is the guard behind that. */
+const stopMarginMs = 15_000
+
+/** The pipelines of the daemon. They are there, as starting, before what they need is opened. */
+export class Fleet {
+  readonly supervisor: Supervisor
+  /** With a meter that tells the monitors what the broker says. */
+  readonly common: Common
+  readonly #opened = Promise.withResolvers<PipelineResources>()
+  /** undefined until this worker looks for slots. */
+  workers: Workers | undefined
+
+  constructor(common: Common) {
+    const { config, clock, log, meter } = common
+    const supervisorOf = () => this.supervisor
+    this.common = { ...common, meter: withThrottling(meter, name => supervisorOf().monitorOf(name)) }
+    this.supervisor = new Supervisor({
+      pipelines: this.#runnables(config.pipelines),
+      createMonitor: name => new PipelineMonitor({ name, unowned: () => this.#unowned, clock, meter }),
+      stopLimitMs: config.shutdown.drainMs + stopMarginMs,
+      shared: config.workers.coordination === 'kafka',
+      backOff: config.retry,
+      clock,
+      log,
+    })
+  }
+
+  /** What the pipelines wait for before they can run. */
+  opened(resources: Omit<PipelineResources, 'running'>): void {
+    this.#opened.resolve({ ...resources, running: () => this.supervisor.running })
+  }
+
+  /** Makes `pipelines` the ones that run, while those that have not changed go on. */
+  apply(pipelines: Config['pipelines']): Promise<Changes> {
+    return this.supervisor.apply(this.#runnables(pipelines))
+  }
+
+  report(): void {
+    for (const monitor of this.supervisor.monitors) monitor.report()
+  }
+
+  #runnables(pipelines: readonly PipelineConfig[]) {
+    return pipelines.map(pipeline => runnableOf(this.common, pipeline, this.#opened.promise))
+  }
+
+  get #unowned(): PipelineState {
+    switch (this.workers?.status.state) {
+      case undefined:
+      case 'joining':
+        return 'starting'
+      case 'stopped':
+        return 'stopped'
+      default:
+        return 'standby'
+    }
+  }
+}
