@@ -5,4 +5,9 @@ export interface Lease {
    * else can have it. Rejects with Fenced where it is lost, with the reason of `signal` when that aborts.
    */
   confirm(signal: AbortSignal): Promise<void>
+  /**
+   * Aborts, with Fenced as its reason, as soon as it is known to be lost: others may have the slots, so what is in
+   * flight is not waited for. Absent where it cannot be lost.
+   */
+  readonly lost?: AbortSignal
 }

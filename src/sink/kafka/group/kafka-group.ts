@@ -1,0 +1,199 @@
+import { untilAborted } from '../../../deadline.ts'
+import { Configuration, type Fault, Retryable } from '../../../errors.ts'
+import { AnyBroker } from '../any-broker.ts'
+import { faultOf, protocolCode } from '../classify.ts'
+import { apiVersionsRequest, speaks } from '../protocol/api-versions.ts'
+import { BrokerError } from '../protocol/broker-error.ts'
+import { type CoordinatorAddress, findCoordinatorRequest } from '../protocol/find-coordinator.ts'
+import { heartbeatApi, heartbeatRequest } from '../protocol/heartbeat.ts'
+import { joinGroupApi, joinGroupRequest } from '../protocol/join-group.ts'
+import { leaveGroupApi, leaveGroupRequest } from '../protocol/leave-group.ts'
+import type { BrokerAddress } from '../protocol/metadata.ts'
+import type { Request } from '../protocol/request.ts'
+import { syncGroupApi, syncGroupRequest } from '../protocol/sync-group.ts'
+import type { KafkaSettings } from '../settings.ts'
+import { WireConnection } from '../wire-connection.ts'
+import { Line } from './line.ts'
+
+/** A broker answers a join or sync at the latest when the time for rebalancing is over; then this comes on top. */
+const answerMarginMs = 5_000
+
+export interface KafkaGroupTerms {
+  readonly groupId: string
+  readonly protocolType: string
+  readonly protocolName: string
+  readonly sessionTimeoutMs: number
+  readonly rebalanceTimeoutMs: number
+  /** For connecting, and for the answer to a heartbeat or to the question for the coordinator. */
+  readonly heartbeatLimitMs: number
+}
+
+export interface KafkaGroupMember {
+  readonly memberId: string
+  readonly generation: number
+}
+
+/**
+ * What the coordinator thinks of a member. `rebalance`: a new generation is being made. `old`: there is a newer one.
+ * `gone`: it knows no such member.
+ */
+export type KafkaGroupStanding = 'member' | 'rebalance' | 'old' | 'gone'
+
+const standingByCode: Readonly<Record<number, KafkaGroupStanding>> = {
+  0: 'member',
+  22: 'old', // ILLEGAL_GENERATION
+  25: 'gone', // UNKNOWN_MEMBER_ID
+  27: 'rebalance', // REBALANCE_IN_PROGRESS
+  82: 'gone', // FENCED_INSTANCE_ID
+}
+const memberIdRequired = 79
+const groupAuthorizationFailed = 30
+
+/**
+ * One group of Kafka's classic membership protocol, for protocols of our own. Connects when first asked. Errors are
+ * Faults: Retryable where the coordinator cannot be reached, is loading or has moved (the next call finds it anew);
+ * Configuration WORKERS_MISMATCH, WORKERS_SESSION_TIMEOUT, WORKERS_UNAUTHORIZED, WORKERS_UNSUPPORTED or SINK_AUTH_FAILED.
+ * An aborted signal rejects with its reason.
+ *
+ * Source: https://kafka.apache.org/protocol, KIP-394 (member ids), KIP-429 (two rounds).
+ */
+export class KafkaGroup implements Disposable {
+  readonly #terms: KafkaGroupTerms
+  readonly #anyBroker: AnyBroker
+  /** For joins and syncs, which wait for other members. */
+  readonly #patient: Line
+  readonly #prompt: Line
+  #coordinator: Promise<CoordinatorAddress> | undefined
+  #isSupported = false
+  readonly #closing = new AbortController()
+
+  constructor({ settings, terms }: { readonly settings: KafkaSettings; readonly terms: KafkaGroupTerms }) {
+    this.#terms = terms
+    const connectTimeoutMs = terms.heartbeatLimitMs
+    const opener = (requestTimeoutMs: number) => (address: BrokerAddress, signal: AbortSignal) =>
+      WireConnection.open({ kafka: settings, connectTimeoutMs, requestTimeoutMs }, address, signal)
+    const prompt = opener(terms.heartbeatLimitMs)
+    this.#anyBroker = new AnyBroker(settings.brokers, prompt)
+    this.#prompt = new Line(prompt)
+    this.#patient = new Line(opener(terms.rebalanceTimeoutMs + answerMarginMs))
+  }
+
+  /** `members`: undefined for all but the leader. `named`: ask again with that id. */
+  async join(memberId: string, metadata: Buffer, signal: AbortSignal) {
+    const request = joinGroupRequest({ ...this.#terms, memberId, metadata })
+    const answer = await this.#ask(this.#patient, request, ({ errorCode }) => errorCode, signal)
+    const { errorCode, generation, leaderId } = answer
+    if (errorCode === memberIdRequired) return { outcome: 'named', memberId: answer.memberId } as const
+    const outcome = this.#standing(errorCode)
+    if (outcome !== 'member') return { outcome }
+    const members = leaderId === answer.memberId ? answer.members : undefined
+    return { outcome: 'joined', memberId: answer.memberId, generation, members } as const
+  }
+
+  /** `assignments`: by member id, from the leader; empty from the others. */
+  async sync(member: KafkaGroupMember, assignments: ReadonlyMap<string, Buffer>, signal: AbortSignal) {
+    const { groupId } = this.#terms
+    const request = syncGroupRequest({ groupId, ...member, assignments })
+    const { errorCode, assignment } = await this.#ask(this.#patient, request, answer => answer.errorCode, signal)
+    const outcome = this.#standing(errorCode)
+    return outcome === 'member' ? ({ outcome: 'assigned', assignment } as const) : { outcome }
+  }
+
+  async heartbeat({ memberId, generation }: KafkaGroupMember, signal: AbortSignal): Promise<KafkaGroupStanding> {
+    const request = heartbeatRequest(this.#terms.groupId, generation, memberId)
+    return this.#standing(await this.#ask(this.#prompt, request, code => code, signal))
+  }
+
+  async leave(memberId: string, signal: AbortSignal): Promise<void> {
+    const request = leaveGroupRequest(this.#terms.groupId, memberId)
+    this.#standing(await this.#ask(this.#prompt, request, code => code, signal))
+  }
+
+  /** Questions under way reject. */
+  [Symbol.dispose](): void {
+    this.#closing.abort(new Retryable('SINK_UNAVAILABLE', 'Kafka: closed by us'))
+    this.#anyBroker[Symbol.dispose]()
+    this.#patient[Symbol.dispose]()
+    this.#prompt[Symbol.dispose]()
+  }
+
+  /** Asks the coordinator. After any failure, and an error that says it is none, it is looked for anew. */
+  async #ask<T>(line: Line, request: Request<T>, codeOf: (answer: T) => number, signal: AbortSignal): Promise<T> {
+    const finding = this.#find()
+    try {
+      const answer = await line.ask(await untilAborted(finding, signal), request, signal)
+      if (isNoCoordinator(codeOf(answer))) throw this.#fault(codeOf(answer))
+      return answer
+    } catch (error) {
+      signal.throwIfAborted()
+      if (this.#coordinator === finding) this.#coordinator = undefined
+      const code = protocolCode(error)
+      throw code === undefined
+        ? faultOf(error, `ask the coordinator of group ${this.#terms.groupId}`)
+        : this.#fault(code)
+    }
+  }
+
+  /** For all who ask; so it is not for one of them to abort. */
+  #find(): Promise<CoordinatorAddress> {
+    if (this.#coordinator === undefined) {
+      this.#coordinator = this.#findAnew()
+      this.#coordinator.catch(() => {}) // Who asked hears of it.
+    }
+    return this.#coordinator
+  }
+
+  async #findAnew(): Promise<CoordinatorAddress> {
+    const { groupId } = this.#terms
+    const { signal } = this.#closing // Its limits end each question.
+    if (!this.#isSupported) {
+      const versions = await this.#anyBroker.ask(apiVersionsRequest(), signal)
+      const apis = [joinGroupApi, syncGroupApi, heartbeatApi, leaveGroupApi]
+      if (!apis.every(api => speaks(versions, api))) {
+        throw new Configuration(
+          'WORKERS_UNSUPPORTED',
+          'Kafka: the cluster does not speak the group protocol of Kafka 2.2',
+        )
+      }
+      this.#isSupported = true
+    }
+    const address = await this.#anyBroker.ask(findCoordinatorRequest('group', groupId), signal)
+    this.#patient.leadTo(address)
+    this.#prompt.leadTo(address)
+    return address
+  }
+
+  /** Throws the Fault of a code that is no standing. */
+  #standing(code: number): KafkaGroupStanding {
+    const standing = standingByCode[code]
+    if (standing === undefined) throw this.#fault(code)
+    return standing
+  }
+
+  #fault(code: number): Fault {
+    const { groupId, sessionTimeoutMs } = this.#terms
+    const cause = new BrokerError(code)
+    const message = `Kafka: worker group ${groupId}: ${cause.message}`
+    switch (code) {
+      case 23: // INCONSISTENT_GROUP_PROTOCOL
+        return new Configuration(
+          'WORKERS_MISMATCH',
+          `${message}: its workers have another MongoDB, slot count or release`,
+          { cause },
+        )
+      case 26: // INVALID_SESSION_TIMEOUT
+        return new Configuration('WORKERS_SESSION_TIMEOUT', `${message} to ${sessionTimeoutMs} ms`, { cause })
+      case groupAuthorizationFailed:
+        return new Configuration('WORKERS_UNAUTHORIZED', message, { cause })
+      default:
+        return isNoCoordinator(code)
+          ? new Retryable('SINK_UNAVAILABLE', message, { cause })
+          : faultOf(cause, `worker group ${groupId}`)
+    }
+  }
+}
+
+/** It is loading the group, there is none at present, or it is another broker. */
+function isNoCoordinator(code: number): boolean {
+  return code === 14 || code === 15 || code === 16
+}

@@ -1,0 +1,81 @@
+import type { BusyRatios } from '../busy.ts'
+import type { Clock } from '../clock.ts'
+import type { Logger } from '../log.ts'
+import type { Meter } from '../meter.ts'
+import { FixedWorkers } from './fixed-workers.ts'
+import type { Group, GroupTerms } from './group.ts'
+import { GroupWorkers } from './group-workers.ts'
+import { heartbeatPauseMs } from './heartbeats.ts'
+import { protocolName } from './messages.ts'
+import { slotsByOrdinal } from './ordinal.ts'
+import type { Workers } from './workers.ts'
+
+export interface AloneOptions {
+  readonly coordination: 'none'
+  readonly slots: number
+}
+
+export interface StaticOptions {
+  readonly coordination: 'static'
+  readonly slots: number
+  /** undefined: the number that the host's name ends with. */
+  readonly ordinal: number | undefined
+  readonly replicas: number
+  readonly hostname: string
+}
+
+export interface GroupOptions {
+  readonly coordination: 'kafka'
+  readonly slots: number
+  /** This worker's, for people. It should outlive a restart: who comes back under it gets what it had, where that is free. */
+  readonly name: string
+  readonly deployment: string
+  /** Identity of the MongoDB cluster: workers of another one are refused. */
+  readonly cluster: string
+  readonly sessionTimeoutMs: number
+  /** Called once; connects when first asked. */
+  readonly openGroup: (terms: GroupTerms) => Group
+  /** Shown to the other workers, as of the last round. */
+  readonly busy?: (() => BusyRatios | undefined) | undefined
+}
+
+export interface WorkersParts {
+  readonly clock: Clock
+  readonly log: Logger
+  readonly meter: Meter
+}
+
+/**
+ * How this worker comes to its slots. Throws Configuration WORKERS_ORDINAL; that a group refuses the worker is only known
+ * when it runs (WORKERS_MISMATCH, WORKERS_SESSION_TIMEOUT, WORKERS_UNAUTHORIZED).
+ */
+export function createWorkers(options: AloneOptions | StaticOptions | GroupOptions, parts: WorkersParts): Workers {
+  const { coordination, slots } = options
+  switch (coordination) {
+    case 'none': {
+      const owned = Array.from({ length: slots }, (_, slot) => slot)
+      return new FixedWorkers({ coordination, slots, owned, name: null }, parts.meter)
+    }
+    case 'static': {
+      const { ordinal, owned } = slotsByOrdinal(options)
+      return new FixedWorkers({ coordination, slots, owned, name: String(ordinal) }, parts.meter)
+    }
+    case 'kafka': {
+      const { name, sessionTimeoutMs, busy = () => undefined } = options
+      const group = options.openGroup(groupTerms(options))
+      return new GroupWorkers({ slots, name, group, sessionTimeoutMs, busy, ...parts })
+    }
+  }
+}
+
+function groupTerms({ deployment, cluster, slots, sessionTimeoutMs }: GroupOptions): GroupTerms {
+  return {
+    groupId: `mongo2kafka.${deployment}.workers`,
+    protocolType: 'mongo2kafka',
+    protocolName: protocolName(cluster, slots),
+    sessionTimeoutMs,
+    // A round waits for nobody's drain, only for answers; who gives none for a session is out anyway.
+    rebalanceTimeoutMs: sessionTimeoutMs,
+    heartbeatLimitMs: Math.max(heartbeatPauseMs(sessionTimeoutMs), sessionTimeoutMs / 3),
+  }
+}

@@ -1,0 +1,104 @@
+import { createHash } from 'node:crypto'
+import type { BusyRatios } from '../busy.ts'
+
+/** Of both messages; a part of the protocol's name, so that members which write another one are never mixed up. */
+const formatVersion = 1
+
+/** What a member tells the leader when it joins. */
+export interface Claim {
+  /** For people, and so that a worker that comes back gets what it had. Need not be unique. */
+  readonly name: string
+  /** Slots that it works on and would keep. */
+  readonly owned: readonly number[]
+  /** Slots that it still works on, but is giving back: nobody gets them in this round. */
+  readonly releasing: readonly number[]
+  /** The generation that gave it what it claims, -1: it claims nothing. */
+  readonly generation: number
+  /** It wants no slots: it is about to stop. */
+  readonly leaving: boolean
+  readonly busy?: BusyRatios | undefined
+}
+
+/** What the leader tells one member. */
+export interface Decision {
+  /** The member's slots. What it works on beside these, it gives back. */
+  readonly owned: readonly number[]
+  /** Everybody's, the member's own included. */
+  readonly workers: readonly { readonly name: string; readonly owned: readonly number[]; readonly busy?: BusyRatios }[]
+}
+
+/**
+ * The group protocol's name: who differs in format, MongoDB cluster or slot count offers another one, and the
+ * coordinator refuses a group without common protocol (23, INCONSISTENT_GROUP_PROTOCOL).
+ */
+export function protocolName(cluster: string, slots: number): string {
+  const hash = createHash('sha256')
+    .update(JSON.stringify([cluster, slots]))
+    .digest('hex')
+  return `${formatVersion}-${hash.slice(0, 16)}`
+}
+
+export function writeClaim(claim: Claim): Buffer {
+  return Buffer.from(JSON.stringify({ version: formatVersion, ...claim }))
+}
+
+export function writeDecision(decision: Decision): Buffer {
+  return Buffer.from(JSON.stringify({ version: formatVersion, ...decision }))
+}
+
+/** Throws RangeError: the bytes are no claim of this format. */
+export function readClaim(bytes: Buffer): Claim {
+  const fields = readFields(bytes)
+  const { name, generation, leaving } = fields
+  if (typeof name !== 'string' || typeof generation !== 'number' || typeof leaving !== 'boolean') {
+    throw new RangeError('a field of the claim has the wrong type')
+  }
+  const claim = { name, generation, leaving, owned: slotsOf(fields.owned), releasing: slotsOf(fields.releasing) }
+  return { ...claim, ...busyOf(fields.busy) }
+}
+
+/** Throws RangeError: the bytes are no decision of this format. */
+export function readDecision(bytes: Buffer): Decision {
+  const { owned, workers } = readFields(bytes)
+  if (!Array.isArray(workers)) throw new RangeError('the decision names no workers')
+  return { owned: slotsOf(owned), workers: workers.map(readWorker) }
+}
+
+function readWorker(value: unknown): Decision['workers'][number] {
+  const { name, owned, busy } = objectOf(value)
+  if (typeof name !== 'string') throw new RangeError('a worker of the decision has no name')
+  return { name, owned: slotsOf(owned), ...busyOf(busy) }
+}
+
+function readFields(bytes: Buffer): Readonly<Record<string, unknown>> {
+  let value: unknown
+  try {
+    value = JSON.parse(bytes.toString())
+  } catch (cause) {
+    throw new RangeError('no JSON', { cause })
+  }
+  const fields = objectOf(value)
+  if (fields.version !== formatVersion) throw new RangeError('another format version')
+  return fields
+}
+
+function objectOf(value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null) throw new RangeError('no object where one belongs')
+  return { ...value }
+}
+
+function slotsOf(value: unknown): number[] {
+  if (!Array.isArray(value)) throw new RangeError('slots are no list')
+  return value.map(slot => {
+    if (!Number.isSafeInteger(slot) || slot < 0) throw new RangeError('a slot is no number')
+    return Number(slot)
+  })
+}
+
+/** Only for show: what makes no sense is left out. */
+function busyOf(value: unknown): { busy?: BusyRatios } {
+  if (typeof value !== 'object' || value === null) return {}
+  const { source, encode, sink }: Partial<Record<string, unknown>> = { ...value }
+  if (typeof source !== 'number' || typeof encode !== 'number' || typeof sink !== 'number') return {}
+  return { busy: { source, encode, sink } }
+}
