@@ -1,0 +1,31 @@
+import type { Fault } from './fault.ts'
+import { seamFaults } from './faults-at-seams.ts'
+import {
+  asleep,
+  blocked,
+  killed,
+  killedAndInspected,
+  killedOften,
+  restarted,
+  twoCopies,
+  zombie,
+} from './faults-of-daemons.ts'
+import { kafkaFaults } from './faults-of-kafka.ts'
+import { mongodbFaults } from './faults-of-mongodb.ts'
+import { networkFaults } from './faults-of-networks.ts'
+
+/** Everything that is done to a deployment. */
+export const catalogue: readonly Fault[] = [
+  killed,
+  killedOften,
+  killedAndInspected,
+  restarted,
+  blocked,
+  asleep,
+  twoCopies,
+  zombie,
+  ...seamFaults,
+  ...mongodbFaults,
+  ...kafkaFaults,
+  ...networkFaults,
+]

@@ -1,0 +1,166 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Link } from './link.ts'
+
+const ownMain = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+const redirect = fileURLToPath(new URL('redirect.ts', import.meta.url))
+const restartMs = 300
+const tailBytes = 60_000
+/** Of the heap that the daemon may use, in every run (G7). */
+const heapLimitMb = 128
+
+export interface DaemonOptions {
+  readonly name: string
+  readonly directory: string
+  readonly config: string
+  readonly links: readonly Link[]
+  /** Default: that of this checkout. */
+  readonly main?: string | undefined
+}
+
+/** How a process of the daemon ended. */
+export interface Ending {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  /** The end of its log. */
+  readonly output: string
+}
+
+/** A daemon and the keeper that starts it again whenever it ends, as an orchestrator would. */
+export class Daemon implements AsyncDisposable {
+  readonly name: string
+  readonly links: readonly Link[]
+  /** Endings that nobody asked for: neither by `kill` nor by `stop`. */
+  readonly surprises: Ending[] = []
+  starts = 0
+  /** The largest resident memory of any of its processes. */
+  memoryPeakBytes = 0
+  output = ''
+  readonly #options: DaemonOptions
+  readonly #file: string
+  #child: ChildProcess | undefined
+  #keeping = false
+  #expected = false
+  #frozen = false
+  #gone: Promise<void> = Promise.resolve()
+  #restart: NodeJS.Timeout | undefined
+
+  constructor(options: DaemonOptions) {
+    this.#options = options
+    this.name = options.name
+    this.links = options.links
+    this.#file = join(options.directory, `${options.name}.yaml`)
+  }
+
+  get running(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null
+  }
+
+  get frozen(): boolean {
+    return this.#frozen
+  }
+
+  /** Starts it, and from then on whenever it ends. */
+  async start(): Promise<void> {
+    if (this.#keeping) return
+    await writeFile(this.#file, this.#options.config)
+    this.#keeping = true
+    this.#spawn()
+  }
+
+  /** Ends this process at once; the keeper starts the next. */
+  async kill(): Promise<void> {
+    this.#expected = true
+    this.#child?.kill('SIGKILL')
+    await this.#gone
+  }
+
+  /** At once, in the middle of whatever calls this. */
+  killNow(): void {
+    this.#expected = true
+    this.#child?.kill('SIGKILL')
+  }
+
+  /** Ends it for good, by SIGTERM or SIGKILL. The exit code, null after SIGKILL. */
+  async stop(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> {
+    this.#keeping = false
+    this.#expected = true
+    clearTimeout(this.#restart)
+    const child = this.#child
+    if (this.#frozen) this.thaw()
+    child?.kill(signal)
+    await this.#gone
+    return child?.exitCode ?? null
+  }
+
+  /** SIGTERM; the keeper starts the next. The exit code. */
+  async restart(): Promise<number | null> {
+    this.#expected = true
+    const child = this.#child
+    child?.kill('SIGTERM')
+    await this.#gone
+    return child?.exitCode ?? null
+  }
+
+  freeze(): void {
+    this.#frozen = true
+    this.#child?.kill('SIGSTOP')
+  }
+
+  thaw(): void {
+    this.#frozen = false
+    this.#child?.kill('SIGCONT')
+  }
+
+  /** Reads its memory's high-water mark; on systems without /proc nothing. */
+  async measure(): Promise<void> {
+    const status = await readFile(`/proc/${this.#child?.pid}/status`, 'utf8').catch(() => '')
+    const kilobytes = Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0)
+    this.memoryPeakBytes = Math.max(this.memoryPeakBytes, kilobytes << 10)
+  }
+
+  /** The answer of its admin server to GET; undefined while there is none. */
+  async ask(path: string): Promise<unknown> {
+    const port = [...this.output.matchAll(/"admin":\{"host":"127.0.0.1","port":(\d+)\}/g)].at(-1)?.[1]
+    if (port === undefined) return undefined
+    try {
+      const response = await fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(5_000) })
+      return await response.json()
+    } catch {
+      return undefined
+    }
+  }
+
+  #spawn(): void {
+    const ports = Object.fromEntries(this.links.map(({ targetPort, port }) => [targetPort, port]))
+    const limits = ['--max-semi-space-size=8', '--no-parallel-scavenge', `--max-old-space-size=${heapLimitMb}`]
+    const { main = ownMain } = this.#options
+    const child = spawn(process.execPath, [...limits, '--import', redirect, main, 'run', '-c', this.#file], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, FAULT_LINKS: JSON.stringify(ports) },
+    })
+    this.#child = child
+    this.#expected = false
+    this.#frozen = false
+    this.starts += 1
+    let output = ''
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        output = (output + text).slice(-tailBytes)
+        this.output = (this.output + text).slice(-tailBytes)
+      })
+    }
+    this.#gone = once(child, 'close').then(() => {
+      const { exitCode: code, signalCode: signal } = child
+      if (!this.#expected) this.surprises.push({ code, signal, output })
+      if (this.#keeping) this.#restart = setTimeout(() => this.#spawn(), restartMs)
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop('SIGKILL')
+  }
+}

@@ -1,0 +1,51 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Daemon } from './daemon.ts'
+import type { Session } from './session.ts'
+
+/** What was done, and how to undo it. */
+export interface Harm {
+  /** Whether it met work under way: a fault that nobody felt shows nothing. */
+  bites(): boolean
+  /** Undoes it; the product needs no help but this. */
+  heal(): Promise<void>
+  /** From when on changes must arrive again, if that does not wait for `heal`. */
+  readonly recoversSinceMs?: number
+}
+
+export interface Fault {
+  readonly name: string
+  /** Does the harm, for as long as it takes to be felt. */
+  inject(session: Session): Promise<Harm>
+  /** In which time changes must arrive again, in the median; three times it is the hard stop. */
+  readonly recoveryLimitMs: number
+  /** With which error the daemon may end meanwhile, if it may. */
+  readonly mayEndWith?: string
+  /** Where it makes sense; default: everywhere. */
+  fits?(session: Session): boolean
+}
+
+/** One of `list`, as the session's seed says. */
+export function pick<T>(session: Session, list: readonly T[]): T {
+  return list[Math.floor(session.random() * list.length)]!
+}
+
+/** Waits a time between 0 and `limitMs`, as the session's seed says. */
+export async function moment(session: Session, limitMs: number): Promise<void> {
+  await sleep(session.random() * limitMs)
+}
+
+/** A daemon that works now. */
+export function someDaemon(session: Session): Daemon {
+  return pick(
+    session,
+    session.daemons.filter(({ running }) => running),
+  )
+}
+
+/** Changes that MongoDB has acknowledged and no reader has seen: what a fault may hit. */
+export function underWay(session: Session): number {
+  return session.changes - (session.arrivals.seen.length - session.arrivals.duplicates)
+}
+
+/** Process start, stores opened, stream opened, on a machine that does other things too. */
+export const restartLimitMs = 10_000

@@ -1,0 +1,125 @@
+import type { Daemon } from './daemon.ts'
+import { type Fault, moment, restartLimitMs, someDaemon } from './fault.ts'
+import type { Frames, PassingRequest } from './frames.ts'
+import { type Session, until } from './session.ts'
+
+/** Produce, AddPartitionsToTxn and EndTxn, as Kafka numbers its requests. */
+const produce = 0
+const endTransaction = 26
+
+const armLimitMs = 30_000
+
+/** A place between two steps of the daemon at which it is killed, found in what it says to Kafka. */
+interface Seam {
+  readonly name: string
+  readonly is: (request: PassingRequest, session: Session) => boolean
+  /**
+   * sent: the request does not reach the broker. carried out: it does, and the answer does not come back.
+   * answered: the daemon has the answer, and no time for anything else.
+   */
+  readonly when: 'sent' | 'carried out' | 'answered'
+  readonly transactions?: boolean
+}
+
+const isRecords = ({ apiKey, head }: PassingRequest, session: Session): boolean =>
+  apiKey === produce && !head.includes(session.checkpointTopic)
+const isCheckpoint = ({ apiKey, head }: PassingRequest, session: Session): boolean =>
+  apiKey === produce && head.includes(session.checkpointTopic)
+const isCommit = ({ apiKey }: PassingRequest): boolean => apiKey === endTransaction
+
+const seams: readonly Seam[] = [
+  { name: 'before records are sent', is: isRecords, when: 'sent' },
+  { name: 'records stored, not acknowledged', is: isRecords, when: 'carried out' },
+  { name: 'records acknowledged', is: isRecords, when: 'answered' },
+  { name: 'before the checkpoint is sent', is: isCheckpoint, when: 'sent' },
+  { name: 'checkpoint stored, not acknowledged', is: isCheckpoint, when: 'carried out' },
+  { name: 'checkpoint acknowledged', is: isCheckpoint, when: 'answered' },
+  { name: 'before the commit is sent', is: isCommit, when: 'sent', transactions: true },
+  { name: 'committed, not acknowledged', is: isCommit, when: 'carried out', transactions: true },
+  { name: 'commit acknowledged', is: isCommit, when: 'answered', transactions: true },
+]
+
+/** The daemon dies at each of them, and just after it has read. */
+export const seamFaults: readonly Fault[] = [killedAfterReading(), ...seams.map(killedAt)]
+
+function killedAt(seam: Seam): Fault {
+  return {
+    name: `killed: ${seam.name}`,
+    recoveryLimitMs: restartLimitMs,
+    fits: ({ mode }) => seam.transactions !== true || mode.delivery === 'exactly-once',
+    async inject(session) {
+      await moment(session, 500)
+      const daemon = someDaemon(session)
+      const links = session.linksTo('kafka').filter(link => daemon.links.includes(link))
+      const trap = new Trap(seam, session, daemon)
+      for (const link of links) link.watcher = frames => trap.look(frames)
+      const isSprung = await sprung(trap)
+      for (const link of links) link.watcher = undefined
+      if (!isSprung) daemon.killNow()
+      return { bites: () => isSprung, heal: async () => {}, recoversSinceMs: Date.now() }
+    },
+  }
+}
+
+/** It has a reply with changes, and has done nothing with it, or almost nothing. */
+function killedAfterReading(): Fault {
+  return {
+    name: 'killed: changes read',
+    recoveryLimitMs: restartLimitMs,
+    async inject(session) {
+      const daemon = someDaemon(session)
+      const links = session.linksTo('mongodb').filter(link => daemon.links.includes(link))
+      const trap = { isSprung: false }
+      for (const link of links) {
+        link.onDown = chunk => {
+          if (trap.isSprung || !chunk.includes('operationType')) return
+          trap.isSprung = true
+          setTimeout(() => daemon.killNow(), session.random() * 5)
+        }
+      }
+      const isSprung = await sprung(trap)
+      for (const link of links) link.onDown = undefined
+      return { bites: () => isSprung, heal: async () => {}, recoversSinceMs: Date.now() }
+    },
+  }
+}
+
+async function sprung(trap: { readonly isSprung: boolean }): Promise<boolean> {
+  await until(() => trap.isSprung, 'the seam', armLimitMs).catch(() => undefined)
+  return trap.isSprung
+}
+
+/** Waits at a seam of one daemon and kills it there. */
+class Trap {
+  isSprung = false
+  readonly #seam: Seam
+  readonly #session: Session
+  readonly #daemon: Daemon
+  /** The requests of each connection whose answer is waited for. */
+  readonly #asked = new Map<Frames, Set<number>>()
+
+  constructor(seam: Seam, session: Session, daemon: Daemon) {
+    this.#seam = seam
+    this.#session = session
+    this.#daemon = daemon
+  }
+
+  look(frames: Frames): 'pass' | 'hold' {
+    if (this.isSprung) return 'hold' // It is dying; what it says now nobody hears.
+    const { is, when } = this.#seam
+    const matching = frames.begun.filter(request => is(request, this.#session))
+    if (when === 'sent') return matching.length > 0 ? this.#spring('hold') : 'pass'
+    const asked = this.#asked.get(frames) ?? new Set()
+    this.#asked.set(frames, asked)
+    for (const { correlationId } of matching) asked.add(correlationId)
+    if (!frames.answers.some(id => asked.has(id))) return 'pass'
+    return this.#spring(when === 'carried out' ? 'hold' : 'pass')
+  }
+
+  #spring(verdict: 'pass' | 'hold'): 'pass' | 'hold' {
+    this.isSprung = true
+    if (verdict === 'hold') this.#daemon.killNow()
+    else setImmediate(() => this.#daemon.killNow()) // The answer is on its way first.
+    return verdict
+  }
+}

@@ -1,0 +1,192 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { MongoClient } from 'mongodb'
+import type { Member } from '../../src/services/services.ts'
+import { type Fault, underWay } from './fault.ts'
+import { command, electionTimeoutMs } from './servers.ts'
+import { type Session, until } from './session.ts'
+
+const nothing = async () => {}
+const startSignal = () => AbortSignal.timeout(120_000)
+/** After the election, which is MongoDB's time. */
+const recoveryLimitMs = 3_000
+const primaryLimitMs = 120_000
+
+async function followers(session: Session): Promise<Member[]> {
+  const { mongodb } = session.servers
+  const primary = await mongodb.primary()
+  return mongodb.members.filter(member => member !== primary)
+}
+
+/** Waits until another member is primary. */
+async function elected(session: Session, old: Member): Promise<void> {
+  const { mongodb } = session.servers
+  await until(async () => (await mongodb.primary()) !== old, 'another primary', primaryLimitMs)
+}
+
+export const primaryKilled: Fault = {
+  name: 'primary killed',
+  recoveryLimitMs,
+  async inject(session) {
+    const primary = await session.servers.mongodb.primary()
+    const open = underWay(session)
+    await primary.kill('SIGKILL')
+    await elected(session, primary)
+    const heal = () => primary.start(startSignal())
+    return { bites: () => open >= 0 && !primary.running, heal, recoversSinceMs: Date.now() }
+  },
+}
+
+export const primaryFrozen: Fault = {
+  name: 'primary frozen',
+  recoveryLimitMs: recoveryLimitMs + 5_000, // Nobody says that it is gone: our own deadline has to pass.
+  async inject(session) {
+    const primary = await session.servers.mongodb.primary()
+    primary.freeze()
+    await elected(session, primary)
+    const since = Date.now()
+    await sleep(8_000)
+    return { bites: () => true, heal: async () => primary.thaw(), recoversSinceMs: since }
+  },
+}
+
+export const steppedDown: Fault = {
+  name: 'primary stepped down twice',
+  recoveryLimitMs,
+  async inject(session) {
+    for (let i = 0; i < 2; i++) {
+      const primary = await session.servers.mongodb.primary()
+      await command(primary, { replSetStepDown: 10, secondaryCatchUpPeriodSecs: 5 })
+      await elected(session, primary)
+      if (i === 0) await sleep(5_000)
+    }
+    return { bites: () => true, heal: nothing, recoversSinceMs: Date.now() }
+  },
+}
+
+export const noMajority: Fault = {
+  name: 'no majority',
+  recoveryLimitMs: electionTimeoutMs + 8_000,
+  async inject(session) {
+    const frozen = await followers(session)
+    for (const member of frozen) member.freeze()
+    await sleep(7_000)
+    const heal = async () => {
+      for (const member of frozen) member.thaw()
+      await session.servers.mongodb.primary()
+    }
+    return { bites: () => true, heal }
+  },
+}
+
+/** A write that only the primary has, which then dies: MongoDB takes it back, and it must never be seen (G5). */
+export const rolledBack: Fault = {
+  name: 'a write rolled back',
+  recoveryLimitMs,
+  async inject(session) {
+    const primary = await session.servers.mongodb.primary()
+    const others = await followers(session)
+    for (const member of others) member.freeze()
+    const written = await writePhantom(primary, session)
+    await primary.kill('SIGKILL')
+    for (const member of others) member.thaw()
+    await elected(session, primary)
+    const heal = () => primary.start(startSignal())
+    return { bites: () => written, heal, recoversSinceMs: Date.now() }
+  },
+}
+
+async function writePhantom(primary: Member, session: Session): Promise<boolean> {
+  const limits = { serverSelectionTimeoutMS: 2_000, socketTimeoutMS: 5_000, retryWrites: false }
+  await using client = new MongoClient(`mongodb://${primary.host}/?directConnection=true`, limits)
+  const phantom = { _id: `phantom${crypto.randomUUID()}` as never, v: 1, check: 'phantom' }
+  try {
+    const collection = client.db(session.name).collection('orders')
+    await collection.insertOne(phantom, { writeConcern: { w: 1, journal: true } })
+    return true
+  } catch {
+    return false // It had already noticed that it is alone.
+  }
+}
+
+interface FailPoint {
+  readonly name: string
+  readonly commands: readonly string[]
+  readonly data: Readonly<Record<string, unknown>>
+  readonly times: number
+  readonly limitMs: number
+  readonly mayEndWith?: string
+}
+
+/** What a server can be told to do wrong, on every member: whichever the stream reads from. */
+const failPoints: readonly FailPoint[] = [
+  {
+    name: 'getMore blocked',
+    commands: ['getMore'],
+    data: { blockConnection: true, blockTimeMS: 6_000 },
+    times: 3,
+    limitMs: 15_000,
+  },
+  {
+    name: 'connection closed under getMore',
+    commands: ['getMore'],
+    data: { closeConnection: true },
+    times: 3,
+    limitMs: 3_000,
+  },
+  { name: 'cursor not found', commands: ['getMore'], data: { errorCode: 43 }, times: 3, limitMs: 3_000 },
+  { name: 'cursor killed', commands: ['getMore'], data: { errorCode: 237 }, times: 3, limitMs: 3_000 },
+  {
+    name: 'no node is primary while the stream opens',
+    commands: ['getMore', 'aggregate'],
+    data: { errorCode: 10107 },
+    times: 4,
+    limitMs: 3_000,
+  },
+  {
+    name: 'history lost',
+    commands: ['getMore', 'aggregate'],
+    data: { errorCode: 286, errorLabels: ['NonResumableChangeStreamError'] },
+    times: 2,
+    limitMs: 10_000,
+    mayEndWith: 'SOURCE_HISTORY_LOST',
+  },
+]
+
+export const failPointFaults: readonly Fault[] = failPoints.map(point => ({
+  name: point.name,
+  recoveryLimitMs: point.limitMs,
+  ...(point.mayEndWith !== undefined && { mayEndWith: point.mayEndWith }),
+  async inject(session) {
+    const { members } = session.servers.mongodb
+    const before = await triggered(members)
+    const data = { failCommands: point.commands, failInternalCommands: false, ...point.data }
+    const set = (mode: unknown) =>
+      Promise.all(members.map(member => command(member, { configureFailPoint: 'failCommand', mode, data })))
+    await set({ times: point.times })
+    await sleep(5_000)
+    const since = Date.now()
+    await set('off')
+    const after = await triggered(members)
+    return { bites: () => after > before, heal: nothing, recoversSinceMs: since }
+  },
+}))
+
+/** How often the fail point has been met, over all members. */
+async function triggered(members: readonly Member[]): Promise<number> {
+  let sum = 0
+  for (const { host } of members) {
+    await using client = new MongoClient(`mongodb://${host}/?directConnection=true`)
+    const answer = await client.db('admin').command({ getParameter: 1, 'failpoint.failCommand': 1 })
+    sum += Number(answer['failpoint.failCommand']?.timesEntered ?? 0)
+  }
+  return sum
+}
+
+export const mongodbFaults: readonly Fault[] = [
+  primaryKilled,
+  primaryFrozen,
+  steppedDown,
+  noMajority,
+  rolledBack,
+  ...failPointFaults,
+]

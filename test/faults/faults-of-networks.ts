@@ -1,0 +1,39 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Fault } from './fault.ts'
+import type { LinkState } from './link.ts'
+
+interface Trouble {
+  readonly name: string
+  readonly state: LinkState
+  readonly limitMs: number
+}
+
+const lastsMs = 7_000
+
+const troubles: readonly Trouble[] = [
+  { name: '200 ms of latency', state: { kind: 'latency', ms: 200 }, limitMs: 10_000 },
+  { name: '16 kB/s', state: { kind: 'slow', bytesPerSecond: 16_000 }, limitMs: 40_000 },
+  { name: 'half-open connections', state: { kind: 'half-open' }, limitMs: 20_000 },
+  { name: 'all packets lost for a while', state: { kind: 'held' }, limitMs: 10_000 },
+  { name: 'connections cut and refused', state: { kind: 'cut' }, limitMs: 10_000 },
+]
+
+/** Each trouble, on the links of all daemons to one side. */
+export const networkFaults: readonly Fault[] = (['mongodb', 'kafka'] as const).flatMap(side =>
+  troubles.map(
+    ({ name, state, limitMs }): Fault => ({
+      name: `${side}: ${name}`,
+      recoveryLimitMs: limitMs,
+      async inject(session) {
+        const links = session.linksTo(side)
+        const hurtBefore = links.reduce((sum, { hurt }) => sum + hurt, 0)
+        for (const link of links) link.state = state
+        await sleep(lastsMs)
+        const heal = async () => {
+          for (const link of links) link.state = { kind: 'open' }
+        }
+        return { bites: () => links.reduce((sum, { hurt }) => sum + hurt, 0) > hurtBefore, heal }
+      },
+    }),
+  ),
+)

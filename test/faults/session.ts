@@ -1,0 +1,220 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseCheckpoint } from '../../src/checkpoint/format.ts'
+import { seeded } from '../simulation/schedule.ts'
+import { Arrivals } from './arrivals.ts'
+import { Daemon } from './daemon.ts'
+import type { FetchedRecord } from './fetch-connection.ts'
+import { changesOf, type SavedPosition } from './journal.ts'
+import { judge, judgeCheckpoints, type Verdict } from './judge.ts'
+import { Link } from './link.ts'
+import type { Mode } from './modes.ts'
+import type { Servers } from './servers.ts'
+import { Tail } from './tail.ts'
+import { Writer } from './writer.ts'
+
+export interface SessionOptions {
+  readonly servers: Servers
+  readonly mode: Mode
+  readonly seed: number
+  /** The daemon's main file; default: this checkout's. */
+  readonly main?: string | undefined
+}
+
+const collections = ['orders', 'items']
+const partitions = 6
+const startLimitMs = 60_000
+const settleLimitMs = 240_000
+
+/** One deployment of the product with a writer, a reader and everything that may be hurt. */
+export class Session implements AsyncDisposable {
+  readonly name = `ft${crypto.randomUUID().slice(0, 8)}`
+  readonly servers: Servers
+  readonly mode: Mode
+  readonly random: () => number
+  readonly writer: Writer
+  readonly arrivals = new Arrivals()
+  readonly daemons: Daemon[] = []
+  /** What only a look at the checkpoints in the middle of things can find. */
+  readonly violations: string[] = []
+  readonly #options: SessionOptions
+  readonly #stack = new AsyncDisposableStack()
+  readonly #saved = new Map<string, SavedPosition>()
+  #tail: Tail | undefined
+  #directory = ''
+
+  private constructor(options: SessionOptions) {
+    this.#options = options
+    this.servers = options.servers
+    this.mode = options.mode
+    this.random = seeded(options.seed)
+    const { uri } = options.servers.mongodb
+    this.writer = new Writer({ uri, database: this.name, collections, seed: options.seed })
+  }
+
+  /** A daemon is reading, changes arrive. */
+  static async open(options: SessionOptions): Promise<Session> {
+    const session = new Session(options)
+    try {
+      await session.#start()
+      return session
+    } catch (error) {
+      await session[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  get topics(): readonly string[] {
+    return collections.map(collection => `${this.name}.${collection}`)
+  }
+
+  get checkpointTopic(): string {
+    return `mongo2kafka.${this.name}.checkpoints`
+  }
+
+  async #start(): Promise<void> {
+    const { writer } = this
+    this.#directory = await mkdtemp(join(tmpdir(), 'm2k-faults-'))
+    this.#stack.defer(() => rm(this.#directory, { recursive: true, force: true }))
+    this.#stack.use(writer)
+    await writer.create()
+    for (let i = 0; i < this.mode.daemons; i++) await (await this.addDaemon()).start()
+    const { brokers } = this.servers.kafka
+    const see = (topic: string, partition: number, record: FetchedRecord) => this.#see(topic, partition, record)
+    this.#tail = this.#stack.use(new Tail({ brokers, topics: [...this.topics, this.checkpointTopic], see }))
+    // What is written before a pipeline has a position is not promised.
+    await until(() => this.#isReading(), 'a first position', startLimitMs).catch(error => {
+      throw new Error(`${error.message}: ${this.daemons[0]?.output}`, { cause: error })
+    })
+    writer.start()
+    await this.progress(startLimitMs)
+  }
+
+  #isReading(): boolean {
+    return this.daemons.some(({ output }) => output.includes('reading changes'))
+  }
+
+  /** Another process of the same deployment, with links of its own; not started. */
+  async addDaemon(): Promise<Daemon> {
+    const { mongodb, kafka } = this.servers
+    const addresses = [...mongodb.members.map(({ host }) => host), ...kafka.brokers]
+    const links: Link[] = []
+    for (const address of addresses) {
+      links.push(this.#stack.use(await Link.open(Number(address.slice(address.lastIndexOf(':') + 1)))))
+    }
+    const name = `daemon-${this.daemons.length + 1}`
+    const { main } = this.#options
+    const daemon = this.#stack.use(new Daemon({ name, directory: this.#directory, config: this.config, links, main }))
+    this.daemons.push(daemon)
+    return daemon
+  }
+
+  /** The links to one side, of all daemons. */
+  linksTo(side: 'mongodb' | 'kafka'): Link[] {
+    const { members } = this.servers.mongodb
+    const ports = new Set(members.map(({ host }) => Number(host.slice(host.lastIndexOf(':') + 1))))
+    return this.daemons.flatMap(({ links }) =>
+      links.filter(({ targetPort }) => ports.has(targetPort) === (side === 'mongodb')),
+    )
+  }
+
+  get config(): string {
+    const { mongodb, kafka } = this.servers
+    return `
+name: ${this.name}
+mongodb: { uri: "${mongodb.uri}" }
+sink: { brokers: ${JSON.stringify(kafka.brokers)}, producer: { requestTimeout: 10s } }
+admin: { port: 0 }
+retry: { initial: 100ms, max: 1s }
+${this.mode.settings.join('\n')}
+pipelines:
+  - name: all
+    source: { collections: [${this.name}.*] }
+    partitions: ${partitions}
+`
+  }
+
+  /** Waits until some change arrives that is acknowledged from now on, in every lane. */
+  async progress(limitMs: number): Promise<number> {
+    return await this.recovered(Date.now(), limitMs)
+  }
+
+  /**
+   * Waits until what was acknowledged after `sinceMs` arrives: of the first changes that each lane made since. Gives the
+   * longest time from acknowledgement (or `sinceMs`) to arrival, milliseconds.
+   */
+  async recovered(sinceMs: number, limitMs: number): Promise<number> {
+    let worst: number | undefined
+    const what = `a change acknowledged after ${new Date(sinceMs).toISOString()}`
+    await until(
+      () => {
+        if (this.writer.failure !== undefined) throw this.writer.failure
+        worst = this.arrivals.delayMs(this.writer.journal, sinceMs)
+        return worst !== undefined
+      },
+      what,
+      limitMs,
+    )
+    return worst ?? 0
+  }
+
+  /** Compares the checkpoints with what stands in the topics. No daemon may run, and none is started meanwhile. */
+  async judgeCheckpoints(): Promise<void> {
+    await this.#tail?.caughtUp(settleLimitMs)
+    const saved = [...this.#saved.values()]
+    const { journal } = this.writer
+    const found = judgeCheckpoints(journal, this.arrivals.seen, saved, key => this.arrivals.slotOf(key))
+    this.violations.push(...found)
+  }
+
+  /** Ends the writer, waits until everything has arrived, ends the daemons and judges all of it. */
+  async finish(): Promise<Verdict> {
+    await this.writer.stop()
+    const { journal } = this.writer
+    await until(() => this.arrivals.missing(journal) === undefined, 'everything', settleLimitMs).catch(
+      () => undefined, // What is missing then is lost, and the judge says what.
+    )
+    const exits = await Promise.all(this.daemons.map(daemon => daemon.stop('SIGTERM')))
+    await this.#tail?.caughtUp(settleLimitMs)
+    const duplicates = this.mode.delivery === 'exactly-once' ? ('none' as const) : ('suffix' as const)
+    const verdict = judge({ journal, seen: this.arrivals.seen, state: await this.writer.state(), duplicates })
+    const violations = [...this.violations, ...verdict.violations]
+    for (const [i, code] of exits.entries()) {
+      if (code !== 0) violations.push(`G3: ${this.daemons[i]?.name} ended with ${code} after SIGTERM`)
+    }
+    return { violations, duplicates: verdict.duplicates }
+  }
+
+  get changes(): number {
+    return changesOf(this.writer.journal)
+  }
+
+  #see(topic: string, partition: number, record: FetchedRecord): void {
+    if (topic !== this.checkpointTopic) this.arrivals.add(topic, partition, record)
+    else if (record.value !== null && String(record.key).includes('/')) this.#seeCheckpoint(record)
+  }
+
+  #seeCheckpoint(record: FetchedRecord): void {
+    try {
+      const { pipeline, slot, position } = parseCheckpoint(record.value!, `offset ${record.offset}`)
+      this.#saved.set(`${pipeline}/${slot}`, { pipeline, slot, time: BigInt(position.clusterTime) })
+    } catch (error) {
+      this.violations.push(`G1: a checkpoint that cannot be read: ${(error as Error).message}`)
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync()
+  }
+}
+
+/** Asks every 20 ms until the answer is true. The limit is a safety net and not what is tested. */
+export async function until(ask: () => boolean | Promise<boolean>, what: string, limitMs: number): Promise<void> {
+  const deadlineMs = Date.now() + limitMs
+  while (!(await ask())) {
+    if (Date.now() > deadlineMs) throw new Error(`never came: ${what}`)
+    await sleep(20)
+  }
+}

@@ -1,0 +1,198 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  type AnyBulkWriteOperation,
+  type ClientSession,
+  type Collection,
+  MongoClient,
+  MongoError,
+  MongoErrorLabel,
+} from 'mongodb'
+import { seeded } from '../simulation/schedule.ts'
+import type { Change, ChangeKind } from './journal.ts'
+
+interface Versioned {
+  readonly _id: number | string
+  readonly v: number
+  /** Says whose document this is, and which version: what is not genuine shows. */
+  readonly check: string
+  readonly text?: string
+}
+
+interface Step {
+  readonly id: number | string
+  readonly key: string
+  readonly version: number
+  readonly kind: ChangeKind
+  readonly operation: AnyBulkWriteOperation<Versioned>
+}
+
+export interface WriterOptions {
+  readonly uri: string
+  readonly database: string
+  readonly collections: readonly string[]
+  readonly seed: number
+}
+
+const lanes = 4
+const documentsOfLane = 40
+const stepsOfGroup = 6
+const retryMs = 100
+const duplicateKey = 11000
+const acknowledged = { writeConcern: { w: 'majority' as const } }
+
+/**
+ * Changes documents all the time and journals what MongoDB has acknowledged. Each lane has documents of its own and one
+ * group of changes under way, so the order within a document is known. Every change names the version that it expects:
+ * one whose outcome is unknown is made again until it is known, and takes effect once.
+ */
+export class Writer implements AsyncDisposable {
+  readonly journal = new Map<string, Change[]>()
+  /** Milliseconds between two groups of a lane: the rate. */
+  pauseMs = 40
+  /** Times that an outcome was unknown. */
+  unknown = 0
+  readonly #options: WriterOptions
+  readonly #client: MongoClient
+  readonly #stop = new AbortController()
+  #work: Promise<unknown> = Promise.resolve()
+  #failure: unknown
+
+  constructor(options: WriterOptions) {
+    this.#options = options
+    this.#client = new MongoClient(options.uri, { retryWrites: true, serverSelectionTimeoutMS: 5_000, maxPoolSize: 12 })
+  }
+
+  /** Creates the collections with pre- and post-images. */
+  async create(): Promise<void> {
+    const db = this.#client.db(this.#options.database)
+    for (const name of this.#options.collections) {
+      await db.createCollection(name, { changeStreamPreAndPostImages: { enabled: true }, ...acknowledged })
+    }
+  }
+
+  start(): void {
+    const work = Array.from({ length: lanes }, (_, lane) => this.#runLane(lane))
+    this.#work = Promise.all(work).catch(error => {
+      this.#failure ??= error
+    })
+  }
+
+  /** Ends what is under way. Throws where the collection was not what the journal says. */
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    await this.#work
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  get failure(): unknown {
+    return this.#failure
+  }
+
+  /** The version of each document that exists, as the primary says. */
+  async state(): Promise<Map<string, number>> {
+    const state = new Map<string, number>()
+    for (const collection of this.#options.collections) {
+      const found = this.#collection(collection).find({}, { readConcern: 'majority' })
+      for await (const { _id, v } of found) state.set(`${collection}/${_id}`, v)
+    }
+    return state
+  }
+
+  #collection(name: string): Collection<Versioned> {
+    return this.#client.db(this.#options.database).collection(name)
+  }
+
+  async #runLane(lane: number): Promise<void> {
+    const random = seeded(this.#options.seed * 1_000 + lane)
+    const name = this.#options.collections[lane % this.#options.collections.length]!
+    await using session = this.#client.startSession()
+    while (!this.#stop.signal.aborted) {
+      const picks = new Set(Array.from({ length: stepsOfGroup }, () => Math.floor(random() * documentsOfLane)))
+      const steps = [...picks].map(pick => this.#step(name, lane * documentsOfLane + pick, random))
+      await this.#carryOut(name, steps, session, random() < 0.3)
+      await sleep(this.pauseMs)
+    }
+  }
+
+  #step(collection: string, number: number, random: () => number): Step {
+    const id = number % 2 === 0 ? number : `d${number}`
+    const key = `${collection}/${id}`
+    const history = this.journal.get(key) ?? []
+    const version = history.length + 1
+    const last = history.at(-1)
+    const filter = { _id: id, v: version - 1 }
+    const set = { v: version, check: `${key}@${version}` }
+    const text = 'x'.repeat(random() < 0.01 ? 20_000 : 100 + Math.floor(random() * 400))
+    if (last === undefined || last.kind === 'delete') {
+      const insertOne = { document: { _id: id, ...set, text } }
+      return { id, key, version, kind: 'insert', operation: { insertOne } }
+    }
+    const choice = random()
+    if (choice < 0.15) return { id, key, version, kind: 'delete', operation: { deleteOne: { filter } } }
+    if (choice < 0.3) {
+      return { id, key, version, kind: 'replace', operation: { replaceOne: { filter, replacement: { ...set, text } } } }
+    }
+    return { id, key, version, kind: 'update', operation: { updateOne: { filter, update: { $set: set } } } }
+  }
+
+  /** Until each step is known to have taken effect, and is journalled. */
+  async #carryOut(name: string, steps: readonly Step[], session: ClientSession, atomic: boolean): Promise<void> {
+    const collection = this.#collection(name)
+    const operations = steps.map(({ operation }) => operation)
+    try {
+      if (atomic) {
+        const all = () => collection.bulkWrite(operations, { ordered: true, session }).catch(unanswered)
+        await session.withTransaction(all, acknowledged)
+      } else await collection.bulkWrite(operations, { ordered: true, session, ...acknowledged })
+      for (const step of steps) this.#record(step, session)
+      return
+    } catch (error) {
+      if (!(error instanceof MongoError)) throw error
+      this.unknown += 1
+    }
+    for (const step of steps) {
+      while (!(await this.#made(collection, step, session))) await sleep(retryMs)
+      this.#record(step, session)
+    }
+  }
+
+  /** Makes the change unless it is made, and says whether it is now. An answer of the majority is behind a true. */
+  async #made(collection: Collection<Versioned>, step: Step, session: ClientSession): Promise<boolean> {
+    try {
+      await collection.bulkWrite([step.operation], { session, ...acknowledged }).catch(error => {
+        if (!(error instanceof MongoError && error.code === duplicateKey)) throw error
+      })
+      const options = { session, readConcern: { level: 'majority' as const } }
+      const found = await collection.findOne({ _id: step.id }, options)
+      const is = found?.v ?? 'absent'
+      if (is === (step.kind === 'delete' ? 'absent' : step.version)) return true
+      const before = step.kind === 'insert' ? 'absent' : step.version - 1
+      if (is === before) return false
+      throw new RangeError(`${step.key} is ${is} where version ${step.version} was being written`)
+    } catch (error) {
+      if (error instanceof MongoError) return false
+      throw error
+    }
+  }
+
+  #record({ key, version, kind }: Step, session: ClientSession): void {
+    const time = session.operationTime?.toBigInt() ?? 0n
+    const changes = this.journal.get(key) ?? []
+    changes.push({ key, version, kind, time, atMs: Date.now() })
+    this.journal.set(key, changes)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort()
+    await this.#work
+    await this.#client.close()
+  }
+}
+
+/** A connection lost inside a transaction may come without the label that lets the driver make it again. */
+function unanswered(error: unknown): never {
+  if (error instanceof MongoError && error.code === undefined) {
+    error.addErrorLabel(MongoErrorLabel.TransientTransactionError)
+  }
+  throw error
+}
