@@ -178,13 +178,24 @@ pipelines:
     )
     const exits = await Promise.all(this.daemons.map(daemon => daemon.stop('SIGTERM')))
     await this.#tail?.caughtUp(settleLimitMs)
-    const duplicates = this.mode.delivery === 'exactly-once' ? ('none' as const) : ('suffix' as const)
-    const verdict = judge({ journal, seen: this.arrivals.seen, state: await this.writer.state(), duplicates })
+    const state = await this.writer.state()
+    const verdict = judge({ journal, seen: this.arrivals.seen, state, duplicates: this.#duplicates })
     const violations = [...this.violations, ...verdict.violations]
     for (const [i, code] of exits.entries()) {
       if (code !== 0) violations.push(`G3: ${this.daemons[i]?.name} ended with ${code} after SIGTERM`)
     }
     return { violations, duplicates: verdict.duplicates }
+  }
+
+  /** What is wrong with the history as far as it is: for a session that could not be finished. */
+  judgeNow(): string[] {
+    const { journal } = this.writer
+    const { violations } = judge({ journal, seen: this.arrivals.seen, state: new Map(), duplicates: this.#duplicates })
+    return [...this.violations, ...violations.filter(text => /^G[245]/.test(text) || text.includes('position rule'))]
+  }
+
+  get #duplicates(): 'none' | 'suffix' {
+    return this.mode.delivery === 'exactly-once' ? 'none' : 'suffix'
   }
 
   get changes(): number {

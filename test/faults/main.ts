@@ -1,0 +1,69 @@
+/**
+ * Random faults under traffic: `npm run test:faults -- --minutes 30`. Every session is a deployment of its own, with a
+ * seed that is printed; `--seed` begins with another, `--mode` and `--only` (a part of a fault's name) narrow it down,
+ * `--main` runs another build of the daemon. Exits with 1 where anything was broken, or where the run shows nothing.
+ */
+import { parseArgs } from 'node:util'
+import { seeded } from '../simulation/schedule.ts'
+import { type Mode, modes } from './modes.ts'
+import { problemsOf, type SessionReport, summary } from './report.ts'
+import { deck, runSession } from './run.ts'
+import { startServers } from './servers.ts'
+
+/** Between two judgements: the history of a session is held in memory. */
+const sessionMs = 5 * 60_000
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '30' },
+    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    mode: { type: 'string', multiple: true },
+    only: { type: 'string', multiple: true },
+    main: { type: 'string' },
+  },
+})
+
+const startedMs = Date.now()
+const say = (line: string) => process.stdout.write(`${stamp()} ${line}\n`)
+
+function stamp(): string {
+  const elapsed = Math.round((Date.now() - startedMs) / 1000)
+  return `${String(Math.floor(elapsed / 60)).padStart(3)}:${String(elapsed % 60).padStart(2, '0')}`
+}
+
+function chosenModes(): Mode[] {
+  const all = Object.values(modes)
+  const chosen = all.filter(({ name }) => values.mode === undefined || values.mode.includes(name))
+  if (chosen.length === 0) throw new RangeError(`--mode is one of ${all.map(({ name }) => name).join(', ')}`)
+  return chosen
+}
+
+async function run(): Promise<readonly SessionReport[]> {
+  const endMs = startedMs + Number(values.minutes) * 60_000
+  const used = new Map<string, number>()
+  const reports: SessionReport[] = []
+  const list = chosenModes()
+  await using servers = await startServers()
+  for (let n = 0; Date.now() < endMs; n++) {
+    const mode = list[n % list.length]!
+    const seed = Number(values.seed) + n
+    say(`session ${n + 1}: ${mode.name}, seed ${seed}`)
+    const isWanted = (name: string) => values.only === undefined || values.only.some(part => name.includes(part))
+    const faults = deck(mode, used, seeded(seed)).filter(({ name }) => isWanted(name))
+    const untilMs = Math.min(endMs, Date.now() + sessionMs)
+    const report = await runSession({ servers, mode, seed, faults, untilMs, main: values.main, say })
+    for (const { name } of report.faults) used.set(`${mode.name}/${name}`, (used.get(`${mode.name}/${name}`) ?? 0) + 1)
+    reports.push(report)
+    const { changes, duplicates, violations } = report
+    say(`session ${n + 1}: ${changes} changes, ${duplicates} duplicates, ${violations.length} violations`)
+    for (const violation of violations) say(`  ${violation}`)
+  }
+  return reports
+}
+
+const reports = await run()
+const problems = problemsOf(reports)
+process.stdout.write(`${summary(reports)}\n`)
+for (const problem of problems) process.stdout.write(`${problem}\n`)
+process.stdout.write(problems.length === 0 ? 'Nothing was lost, reordered, invented or repeated.\n' : '')
+process.exit(problems.length === 0 ? 0 : 1)
