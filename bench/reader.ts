@@ -29,6 +29,7 @@ async function main({ uri, events, from, lookup }: ReaderJob): Promise<void> {
   await using mongo = await openMongo({ uri, clock: systemClock, log: silentLogger, meter: silentMeter }, stop.signal)
   const source = mongo.source({
     pipeline: 'bench',
+    slot: { index: 0, count: 1 },
     collections: [`${database}.${collections.mixed}`],
     filter: undefined,
     fullDocument: lookup ? 'updateLookup' : 'default',

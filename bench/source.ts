@@ -163,6 +163,7 @@ async function drain({ uri, mode, wanted, from, batchBytes }: Drain): Promise<Re
   await using mongo = await openMongo({ uri, ...parts, reach, ...(batchBytes && { batchBytes }) }, stop.signal)
   const source = mongo.source({
     pipeline: 'bench',
+    slot: { index: 0, count: 1 },
     collections: [`${DATABASE}.docs`],
     filter: undefined,
     fullDocument: 'default',

@@ -27,12 +27,18 @@ export class Position {
   readonly clusterTime: ClusterTime
   /** Bytes that order as the positions do: cluster time ‖ 00 ‖ the token from txnOpIndex on. */
   readonly sortKey: Buffer
+  /** The token to resume after; undefined: by cluster time, inclusive, dropping what is not after this place. */
+  readonly resumeToken: Buffer | undefined
 
-  private constructor(kind: PositionKind, token: Buffer | undefined, clusterTime: ClusterTime, sortKey: Buffer) {
+  private constructor(
+    { kind, token, clusterTime, sortKey }: Pick<Position, 'kind' | 'token' | 'clusterTime' | 'sortKey'>,
+    resumes: boolean,
+  ) {
     this.kind = kind
     this.token = token
     this.clusterTime = clusterTime
     this.sortKey = sortKey
+    this.resumeToken = resumes ? token : undefined
   }
 
   /** Copies `token` (raw BSON of a resume token document). Throws a RangeError where it is not one. */
@@ -44,19 +50,16 @@ export class Position {
     const afterVersion = skipNumber(own, textStart, timeEnd)
     // Token type: absent in version 0, 0 (byte 0x29) for a high-water mark, 128 (2C0100) for an event.
     const highWaterMark = byteAt(own, textStart, afterVersion) === 0x29 && dataBytes <= afterVersion + longTokenBytes
-    return new Position(
-      highWaterMark ? 'high-water-mark' : 'event',
-      own,
-      sortKey.readBigUInt64BE(0),
-      sortKey.subarray(0, length),
-    )
+    const kind = highWaterMark ? 'high-water-mark' : 'event'
+    const clusterTime = sortKey.readBigUInt64BE(0)
+    return new Position({ kind, token: own, clusterTime, sortKey: sortKey.subarray(0, length) }, true)
   }
 
   /** The place just before the first event of `clusterTime`. */
   static ofTime(clusterTime: ClusterTime): Position {
     const sortKey = Buffer.alloc(9)
     sortKey.writeBigUInt64BE(clusterTime)
-    return new Position('time', undefined, clusterTime, sortKey)
+    return new Position({ kind: 'time', token: undefined, clusterTime, sortKey }, false)
   }
 
   /** Throws a RangeError where `stored` is not what `toJSON` wrote. */
@@ -68,6 +71,11 @@ export class Position {
       throw new RangeError('cluster time and resume token of the position disagree')
     }
     return position
+  }
+
+  /** The same place, stored the same, for a stream that its token is not of: resumed by cluster time (decision 6). */
+  get byTime(): Position {
+    return new Position(this, false)
   }
 
   /** Negative: this comes before `other`; 0: the same place; positive: after. */

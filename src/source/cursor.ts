@@ -21,7 +21,7 @@ export interface CursorSettings {
   readonly awaitMs: number
 }
 
-/** Where a stream starts: after a token, or at a cluster time, inclusive. */
+/** Where a stream starts: after a position (its token, where it has one to resume), or at a cluster time, inclusive. */
 export type Start =
   | { readonly kind: 'token'; readonly position: Position }
   | { readonly kind: 'time'; readonly clusterTime: ClusterTime }
@@ -150,8 +150,9 @@ function openCommand(settings: CursorSettings, start: Start): Document {
  */
 function startOf(start: Start): Document {
   if (start.kind === 'time') return { startAtOperationTime: timestamp(start.clusterTime) }
-  if (!start.position.token) return { startAtOperationTime: timestamp(start.position.clusterTime) }
-  return { startAfter: BSON.deserialize(start.position.token, { promoteValues: false }) }
+  const { resumeToken, clusterTime } = start.position
+  if (!resumeToken) return { startAtOperationTime: timestamp(clusterTime) }
+  return { startAfter: BSON.deserialize(resumeToken, { promoteValues: false }) }
 }
 
 export function timestamp(clusterTime: ClusterTime): Timestamp {

@@ -1,190 +1,124 @@
-import type { Clock } from '../clock.ts'
-import { Retryable } from '../errors.ts'
-import type { Logger } from '../log.ts'
-import type { Position } from '../position.ts'
+import { PositionLost, Retryable } from '../errors.ts'
 import { classify } from './classify.ts'
-import { Dealer } from './deal.ts'
-import type { Matcher } from './match.ts'
-import type { Namespace } from './raw-event.ts'
-import { Reach, type ReachSettings } from './reach.ts'
-import type { ChangeStreamReader, RawBatch } from './reader.ts'
-import { Seat } from './seat.ts'
-
-/** How the shared stream can be opened. */
-export interface SharedStreams {
-  /** `narrow`: MongoDB leaves out what no pipeline wants. */
-  readonly open: (narrow: boolean) => Pick<ChangeStreamReader, 'read'>
-  /** What the pipelines want, together; undefined where the stream cannot be narrower than it is. */
-  readonly wants: Matcher | undefined
-}
-
-export interface HubSettings {
-  readonly clock: Clock
-  readonly log: Logger
-  /**
-   * The shared stream's readers, wide enough for every pipeline known by then: asked for when the stream starts to run.
-   */
-  readonly streams: () => SharedStreams
-  readonly reach: ReachSettings
-  /** How long the first pipeline waits for others that start with it. */
-  readonly gatherMs: number
-  /** How long the shared stream waits for a pipeline that takes nothing before that one must read on its own. */
-  readonly stallMs: number
-}
+import { kindOf } from './plan.ts'
+import type { Seat } from './seat.ts'
+import { SharedStream, type StreamSettings } from './shared-stream.ts'
 
 /**
- * One change stream for all pipelines of the worker (decision 2). Each has a seat with its own position; the stream
- * starts at the earliest of them. A pipeline may sit down whenever its position is not behind the stream; one that is
- * behind reads a stream of its own until it is not.
+ * Seats this close to a stream share it, behind or ahead of it, in cluster time. A slot that was taken over is behind by
+ * a session timeout and a save interval; to read that again costs the others less than a stream more, for a minute of
+ * changes is read in seconds.
+ */
+const nearMs = 60_000
+/** A stream may wait this long, in cluster time, for another to come where it is: then one of them is enough. */
+const meetMs = 2_000
+/** Streams of one kind. Who finds no place near waits for one that is behind it, or takes the hindmost back. */
+const maxStreams = 4
+/** How long a pipeline keeps a stream for itself after a shared one was refused: the one to blame has failed by then. */
+const aloneMs = 60_000
+
+/**
+ * The change streams of the worker (decision 2): as few as will do. All slots of all pipelines that are near each other
+ * in history share one; those far behind, such as a pipeline that was paused for hours, read another until it meets the
+ * first. A pipeline with a filter shares only among its own slots. Streams end when nobody reads them, and their width
+ * follows those that read: nobody need be known before.
  */
 export class Hub {
-  readonly #settings: HubSettings
-  readonly #seats = new Set<Seat>()
-  readonly #dealer = new Dealer(this.#seats)
-  #running: AbortController | undefined
-  /** Where the last batch began; undefined until the stream's start is settled. */
-  #lastFrom: Position | undefined
-  #last: RawBatch | undefined
+  readonly #settings: StreamSettings
+  readonly #streams: SharedStream[] = []
 
-  constructor(settings: HubSettings) {
+  constructor(settings: StreamSettings) {
     this.#settings = settings
   }
 
-  /** Whether the stream is open, with a reach that can no longer be changed. */
-  get running(): boolean {
-    return this.#running !== undefined
+  /** How many streams are open or about to be. */
+  get streams(): number {
+    return this.#streams.length
   }
 
-  /** A seat for a pipeline that has everything up to `position`; undefined where the stream is past that. */
-  sit(matches: Matcher, position: Position): Seat | undefined {
-    const last = this.#last
-    const lastFrom = this.#lastFrom
-    if (this.#running && last && lastFrom && position.compare(lastFrom) < 0) return undefined
-    const seat = new Seat(matches, position)
-    this.#seats.add(seat)
-    this.#dealer.forget()
-    if (!this.#running) this.#start()
-    // A pipeline that is within the last batch is given the rest of it.
-    else if (last && position.compare(last.position) < 0) seat.offer(last)
-    return seat
+  /**
+   * Finds the seat a stream. `rewinds`: a stream that is a little past it may be taken back for it. Not for a pipeline
+   * that tries again and again: that would cost the others.
+   */
+  sit(seat: Seat, rewinds: boolean): void {
+    this.#streamFor(seat, rewinds).add(seat)
   }
 
-  /** As `sit`, but never starts the shared stream: for a pipeline that the shared stream's failure left on its own. */
-  rejoin(matches: Matcher, position: Position): Seat | undefined {
-    return this.#running ? this.sit(matches, position) : undefined
-  }
-
+  /** Nothing of what waits is wanted any more. */
   leave(seat: Seat): void {
-    this.#remove(seat)
-    if (this.#seats.size === 0) this.#running?.abort(new Error('no pipeline reads'))
+    seat.abandon()
+    for (const stream of this.#streams) if (stream.remove(seat) && stream.seats.size === 0) this.#end(stream)
   }
 
-  #remove(seat: Seat): void {
-    this.#seats.delete(seat)
-    this.#dealer.forget()
-    seat.close()
+  #streamFor({ position, selection }: Seat, rewinds: boolean): SharedStream {
+    const kind = kindOf(selection)
+    const possible = this.#streams
+      .filter(({ kind: its, only, isStopped }) => {
+        return its === kind && (only ?? selection.pipeline) === selection.pipeline && !isStopped
+      })
+      .toSorted((a, b) => b.at.compare(a.at)) // The furthest first.
+    const near = possible.filter(({ at }) => Math.abs(at.timeMs - position.timeMs) <= nearMs)
+    const found = near.find(stream => stream.reaches(position)) ?? (rewinds ? near.at(-1) : undefined)
+    if (found) return found
+    if (possible.length < maxStreams) return this.#open(kind, undefined)
+    return possible.find(stream => stream.reaches(position)) ?? possible.at(-1)!
   }
 
-  #start(): void {
-    const running = new AbortController()
-    this.#running = running
-    this.#last = undefined
-    this.#lastFrom = undefined
-    const done = (fault?: Retryable) => {
-      // An aborted run may end after its successor has begun: the seats are then not its own.
-      if (this.#running !== running) return
-      this.#running = undefined
-      for (const seat of this.#seats) seat.close(fault)
-      this.#seats.clear()
-      this.#dealer.forget()
-    }
-    running.signal.addEventListener('abort', () => done(), { once: true })
-    this.#pump(running.signal).then(
-      () => done(),
-      error => {
-        if (running.signal.aborted) return
-        const fault = classify(error, 'read')
-        // What no retry mends is put to each pipeline on a stream of its own: it stops those that have it.
-        this.#settings.log.warn({ code: fault.code, error: fault.message }, 'The shared change stream ended')
-        done(fault instanceof Retryable ? fault : undefined)
-      },
-    )
+  #open(kind: string, only: string | undefined): SharedStream {
+    const stream = new SharedStream(kind, only, this.#settings)
+    this.#streams.push(stream)
+    const aloneUntilMs = this.#settings.clock.nowMs() + aloneMs
+    stream
+      .run(() => this.#meet(stream, aloneUntilMs))
+      .then(
+        () => this.#end(stream),
+        error => this.#failed(stream, error),
+      )
+    return stream
   }
 
-  async #pump(signal: AbortSignal): Promise<void> {
-    const { clock, gatherMs, streams } = this.#settings
-    await clock.sleep(gatherMs, signal)
-    const from = earliest(this.#seats)
-    if (!from) return
-    // From here on only pipelines that are not behind `from` may sit down.
-    this.#lastFrom = from
-    this.#last = { events: [], position: from, bytes: 0, more: false }
-    const { open, wants } = streams()
-    const reach = new Reach(this.#settings.reach, clock.nowMs())
-    while (!signal.aborted) await this.#run(open(reach.narrow).read(this.#last.position, signal), reach, wants, signal)
+  /** Gives the seats to a stream that is where this one is. */
+  #meet(stream: SharedStream, aloneUntilMs: number): void {
+    if (stream.only !== undefined && this.#settings.clock.nowMs() >= aloneUntilMs) stream.only = undefined
+    const { at, kind, only } = stream
+    const other = this.#streams.find(one => {
+      if (one === stream || one.kind !== kind || one.only !== only || !one.isOpen || one.isStopped) return false
+      return one.reaches(at) && one.at.timeMs >= at.timeMs - meetMs
+    })
+    if (!other) return
+    for (const seat of this.#end(stream)) other.add(seat)
   }
 
-  /** Deals `batches` out until they end, or until the stream is to be opened with another reach. */
-  async #run(
-    batches: AsyncIterable<RawBatch>,
-    reach: Reach,
-    wants: Matcher | undefined,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { clock, log } = this.#settings
-    for await (const batch of batches) {
-      if (signal.aborted) return
-      this.#lastFrom = this.#last!.position
-      this.#last = batch
-      const parts = this.#dealer.deal(batch)
-      const nowMs = clock.nowMs()
-      for (const seat of this.#seats) seat.deal(parts.get(seat), batch, nowMs)
-      await Promise.all([...this.#seats].map(seat => this.#room(seat, signal)))
-      if (!wants || !reach.saw(batch.events.length, wantedOf(batch, wants), clock.nowMs())) continue
-      log.info({ narrow: reach.narrow }, 'The shared change stream is opened again with another reach')
-      return
-    }
+  /** Ends the stream; what it had as seats is for the caller. */
+  #end(stream: SharedStream): readonly Seat[] {
+    const index = this.#streams.indexOf(stream)
+    if (index >= 0) this.#streams.splice(index, 1)
+    return stream.stop()
   }
 
-  /** Waits until the seat has room; frees it, for good, when it has none for too long. */
-  async #room(seat: Seat, signal: AbortSignal): Promise<void> {
-    if (!seat.full) return
-    const { clock, log, stallMs } = this.#settings
-    const timer = new AbortController()
-    const stalled = clock.sleep(stallMs, AbortSignal.any([timer.signal, signal])).then(
-      () => true,
-      () => true, // Aborted: nobody waits any more.
-    )
-    try {
-      while (seat.full) {
-        const late = await Promise.race([stalled, seat.changed.then(() => false)])
-        if (!late) continue
-        if (!signal.aborted) log.info({}, 'A pipeline takes nothing: it reads a stream of its own when it goes on')
-        this.#remove(seat)
+  /**
+   * What a retry mends, each pipeline hears of. A lost position is that of the hindmost seats alone. What else no retry
+   * mends is one pipeline's doing: each is given a stream of its own, which stops those that have it.
+   */
+  #failed(stream: SharedStream, error: unknown): void {
+    if (stream.isStopped) return
+    const { at, kind } = stream
+    const fault = classify(error, 'read')
+    this.#settings.log.warn({ code: fault.code, error: fault.message }, 'A change stream ended')
+    const seats = this.#end(stream)
+    const lost = fault instanceof PositionLost ? seats.filter(({ position }) => position.compare(at) <= 0) : []
+    const pipelines = Map.groupBy(seats, ({ selection }) => selection.pipeline)
+    if (lost.length > 0 && lost.length < seats.length) {
+      for (const seat of lost) seat.close(fault)
+      const rest = this.#open(kind, stream.only)
+      for (const seat of seats) if (!lost.includes(seat)) rest.add(seat)
+    } else if (fault instanceof Retryable || lost.length > 0 || pipelines.size === 1) {
+      for (const seat of seats) seat.close(fault)
+    } else {
+      for (const [pipeline, its] of pipelines) {
+        const own = this.#open(kind, pipeline)
+        for (const seat of its) own.add(seat)
       }
-    } finally {
-      timer.abort()
     }
   }
-}
-
-function earliest(seats: ReadonlySet<Seat>): Position | undefined {
-  let first: Position | undefined
-  for (const { position } of seats) if (!first || position.compare(first) < 0) first = position
-  return first
-}
-
-/** How many events of the batch any pipeline wants. */
-function wantedOf(batch: RawBatch, wants: Matcher): number {
-  let wanted = 0
-  let namespace: Namespace | undefined
-  let mine = false
-  for (const event of batch.events) {
-    if (event.namespace !== namespace) {
-      namespace = event.namespace
-      mine = wants(namespace.db, namespace.collection)
-    }
-    if (mine) wanted++
-  }
-  return wanted
 }

@@ -1,19 +1,21 @@
 import { createHash } from 'node:crypto'
 import { MongoClient } from 'mongodb'
 import type { Clock } from '../clock.ts'
-import { Configuration } from '../errors.ts'
+import { Configuration, PositionLost, Retryable } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Meter } from '../meter.ts'
 import { Position } from '../position.ts'
+import { backOffMs } from '../retry.ts'
 import { classify } from './classify.ts'
 import { inspectCluster } from './cluster.ts'
 import { runCommand } from './command.ts'
-import { operationTimeOf, type StreamImages } from './cursor.ts'
-import { Hub, type SharedStreams } from './hub.ts'
-import { ownImages, sharedImages } from './images.ts'
+import { operationTimeOf } from './cursor.ts'
+import { futureLimit, refuseFuture } from './future.ts'
+import { Hub } from './hub.ts'
 import { Lookup } from './lookup.ts'
-import { compileMatcher, narrowing, type Scope, scopeOf } from './match.ts'
+import { compileMatcher } from './match.ts'
 import { PipelineSource } from './pipeline-source.ts'
+import type { Opening } from './plan.ts'
 import { defaultReach, type ReachSettings } from './reach.ts'
 import { ChangeStreamReader } from './reader.ts'
 import type { OplogWindow, Selection, Source } from './source.ts'
@@ -50,7 +52,7 @@ export interface Mongo extends AsyncDisposable {
   window(signal: AbortSignal): Promise<OplogWindow | undefined>
   /** Throws Configuration where the selection cannot be understood. Reads nothing yet. */
   source(selection: Selection): Source
-  /** Names what MongoDB is asked to filter, for the checkpoint. */
+  /** Names what the selection's stream brings, for the checkpoint: where it is another, resume by time. */
   filterHash(selection: Selection): string
 }
 
@@ -58,6 +60,7 @@ const connectTimeoutMs = 5_000
 const commandDeadlineMs = 10_000
 const gatherMs = 50
 const closeWaitMs = 3_000
+const backOff = { initialMs: 100, maxMs: 2_000 }
 
 /**
  * Connects and looks whether change streams can be had. Throws Retryable (SOURCE_UNREACHABLE) for what may come yet,
@@ -96,7 +99,6 @@ class MongoSources implements Mongo {
   readonly #options: MongoOptions
   readonly #client: MongoClient
   readonly #owned: AsyncDisposableStack
-  readonly #shared: Selection[] = []
   readonly #hub: Hub
 
   constructor(
@@ -111,7 +113,7 @@ class MongoSources implements Mongo {
     this.#client = client
     this.#owned = owned
     const { clock, log, stallMs = 10_000, reach = defaultReach } = options
-    this.#hub = new Hub({ clock, log, gatherMs, stallMs, reach, streams: () => this.#sharedStreams() })
+    this.#hub = new Hub({ clock, log, gatherMs, stallMs, reach, open: opening => this.#reader(opening) })
   }
 
   window(signal: AbortSignal): Promise<OplogWindow | undefined> {
@@ -119,25 +121,20 @@ class MongoSources implements Mongo {
   }
 
   source(selection: Selection): Source {
-    const matches = compileMatcher(selection.collections)
-    const scope = scopeOf(selection.collections)
     const { clock, meter } = this.#options
-    // A stream that is already open may not reach the new pipeline's collections.
-    const shares = !(selection.filter || this.#hub.running)
-    if (shares) this.#shared.push(selection)
     return new PipelineSource({
       selection,
-      matches,
-      hub: shares ? this.#hub : undefined,
-      openReader: () => this.#reader(scope, ownImages(selection), selection.filter),
+      matches: compileMatcher(selection.collections),
+      hub: this.#hub,
       lookup: new Lookup({ client: this.#client, clock, meter, deadlineMs: commandDeadlineMs }),
       now: signal => this.#now(signal),
+      check: (position, signal) => this.#check(position, signal),
     })
   }
 
-  filterHash(selection: Selection): string {
+  filterHash({ collections, filter }: Selection): string {
     return createHash('sha256')
-      .update(JSON.stringify(selection.filter ?? null))
+      .update(JSON.stringify([collections, filter ?? null]))
       .digest('hex')
       .slice(0, 16)
   }
@@ -158,16 +155,24 @@ class MongoSources implements Mongo {
     }
   }
 
-  #sharedStreams(): SharedStreams {
-    const patterns = this.#shared.flatMap(selection => selection.collections)
-    const [scope, images, filter] = [scopeOf(patterns), sharedImages(this.#shared), narrowing(patterns)]
-    return {
-      open: narrow => this.#reader(scope, images, narrow ? filter : undefined),
-      wants: filter && compileMatcher(patterns),
+  /** A seat at a stream that runs is never put to MongoDB: it would only wait, whatever its position. */
+  async #check(position: Position, signal: AbortSignal): Promise<void> {
+    const { clock, patienceMs = 30_000 } = this.#options
+    const startMs = clock.nowMs()
+    for (let failures = 1; ; failures++) {
+      try {
+        refuseFuture(position, (await this.#now(signal)).clusterTime - 1n)
+        return
+      } catch (error) {
+        if (error instanceof PositionLost && failures >= futureLimit) throw error
+        if (error instanceof Retryable && clock.nowMs() - startMs > patienceMs) throw error
+        if (!(error instanceof PositionLost || error instanceof Retryable)) throw error
+      }
+      await clock.sleep(backOffMs(backOff, failures, clock), signal)
     }
   }
 
-  #reader(scope: Scope, images: StreamImages, filter: Selection['filter']): ChangeStreamReader {
+  #reader(opening: Opening): ChangeStreamReader {
     const { clock, log, meter, getMoreDeadlineMs = 10_000, awaitMs = 1_000 } = this.#options
     const { patienceMs = 30_000, batchBytes = 2_000_000, maxBatchEvents = 5_000 } = this.#options
     return new ChangeStreamReader({
@@ -175,9 +180,7 @@ class MongoSources implements Mongo {
       clock,
       log,
       meter,
-      scope,
-      images,
-      filter,
+      ...opening,
       batchBytes,
       maxBatchEvents,
       awaitMs,

@@ -3,29 +3,30 @@ import type { ChangeBatch } from '../event.ts'
 import type { Position } from '../position.ts'
 import { ahead } from './ahead.ts'
 import { classify } from './classify.ts'
-import { partOf } from './deal.ts'
 import type { Hub } from './hub.ts'
 import { imagedEvents, mayLookUp, needsLookup } from './images.ts'
 import type { Lookup, Slice } from './lookup.ts'
 import type { Matcher } from './match.ts'
 import type { RawEvent } from './raw-event.ts'
-import type { ChangeStreamReader, RawBatch } from './reader.ts'
-import type { Seat } from './seat.ts'
+import type { RawBatch } from './reader.ts'
+import { Seat } from './seat.ts'
 import type { Selection, Source } from './source.ts'
 
 export interface PipelineSourceSettings {
   readonly selection: Selection
   readonly matches: Matcher
-  /** undefined: the pipeline has a filter, and so a stream of its own. */
-  readonly hub: Hub | undefined
-  readonly openReader: () => ChangeStreamReader
+  readonly hub: Hub
   readonly lookup: Lookup
   readonly now: (signal: AbortSignal) => Promise<Position>
+  /** Throws PositionLost where MongoDB itself is not as far as the position. */
+  readonly check: (position: Position, signal: AbortSignal) => Promise<void>
 }
 
-/** One pipeline's changes: from the shared stream, or from its own while it is behind that or the shared one failed. */
+/** One pipeline's changes on one slot, from the hub's streams, with the images that its modes want. */
 export class PipelineSource implements Source {
   readonly #settings: PipelineSourceSettings
+  /** Whether it has been read: who reads again after an error takes nobody back with it. */
+  #begun = false
 
   constructor(settings: PipelineSourceSettings) {
     this.#settings = settings
@@ -65,29 +66,17 @@ export class PipelineSource implements Source {
   }
 
   async *#batches(from: Position, signal: AbortSignal): AsyncGenerator<RawBatch, void, undefined> {
-    const { hub, matches } = this.#settings
+    const { hub, selection, matches, check } = this.#settings
+    await check(from, signal)
     let position = from
-    let seat = hub?.sit(matches, position)
-    try {
-      while (!signal.aborted) {
-        if (seat) {
-          for await (const batch of taken(hub!, seat, signal)) {
-            position = batch.position
-            yield batch
-          }
-          seat = undefined
-        } else {
-          for await (const batch of this.#settings.openReader().read(position, signal)) {
-            const part = partOf(batch, matches, position)
-            position = part.position
-            yield part
-            seat = hub?.rejoin(matches, position)
-            if (seat) break
-          }
-        }
+    while (!signal.aborted) {
+      const seat = new Seat(selection, matches, position)
+      hub.sit(seat, !this.#begun)
+      this.#begun = true
+      for await (const batch of taken(hub, seat, signal)) {
+        position = batch.position
+        yield batch
       }
-    } finally {
-      if (seat) hub?.leave(seat) // Taken, but the end came before it was used.
     }
   }
 }

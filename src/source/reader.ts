@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import { type Fault, PositionLost, Retryable } from '../errors.ts'
+import { type Fault, Retryable } from '../errors.ts'
 import type { ChangeBatch } from '../event.ts'
 import type { Logger } from '../log.ts'
 import type { Meter } from '../meter.ts'
@@ -9,6 +9,7 @@ import { BatchSize } from './batch-size.ts'
 import { classify, isTokenRefused } from './classify.ts'
 import { ChangeStreamCursor, type CursorSettings, type Start } from './cursor.ts'
 import { EnvelopeReader } from './envelope.ts'
+import { futureLimit, refuseFuture } from './future.ts'
 import type { RawEvent } from './raw-event.ts'
 import { type CursorReply, endOf } from './reply.ts'
 
@@ -33,8 +34,6 @@ export interface ReaderSettings extends CursorSettings {
 
 const backOff = { initialMs: 100, maxMs: 2_000 }
 const maxDeadlineMs = 600_000
-/** A primary that is being replaced may be behind for a moment; one that stays behind was restored from a backup. */
-const futureLimit = 4
 
 /** Where the reader is, and how it gets the stream again. */
 interface Progress {
@@ -117,7 +116,7 @@ export class ChangeStreamReader {
   /** Waits before the next try; throws where there shall be none. */
   async #recover(error: unknown, progress: Progress, signal: AbortSignal): Promise<void> {
     const { clock, log, meter, patienceMs } = this.#settings
-    if (isTokenRefused(error) && progress.start.kind === 'token' && progress.start.position.token) {
+    if (isTokenRefused(error) && progress.start.kind === 'token' && progress.start.position.resumeToken) {
       log.info({ position: progress.position.toString() }, 'The resume token is not of this stream: resuming by time')
       progress.start = { kind: 'time', clusterTime: progress.position.clusterTime }
       return
@@ -149,18 +148,6 @@ export class ChangeStreamReader {
 function mayRetry(fault: Fault, progress: Progress): boolean {
   if (fault.code === 'SOURCE_FROM_FUTURE') return progress.failures < futureLimit
   return fault instanceof Retryable
-}
-
-/**
- * A position that the primary has not reached is not of this history (decision 6): the server would wait for it in
- * silence. One tick of grace: a start at "now" is the tick after the last operation.
- */
-function refuseFuture(position: Position, operationTime: bigint): void {
-  if (operationTime === 0n || position.clusterTime <= operationTime + 1n) return
-  throw new PositionLost(
-    'SOURCE_FROM_FUTURE',
-    `the position ${position} is later than the primary's operation time ${Position.ofTime(operationTime)}`,
-  )
 }
 
 /** The events after `position`: what a stream opened by time repeats is dropped. */

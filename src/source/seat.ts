@@ -1,17 +1,22 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Fault } from '../errors.ts'
 import type { Position } from '../position.ts'
-import { Part, type Place, partOf } from './deal.ts'
+import { markOf, type Part, type Place, partOf } from './deal.ts'
 import type { Matcher } from './match.ts'
 import type { RawBatch } from './reader.ts'
+import type { Selection, Slot } from './source.ts'
 
-/** Batches that wait for one pipeline; the shared stream waits while there are more. */
+/** Batches that wait for one pipeline; the stream waits while there are more. */
 const limit = 2
 /** A pipeline without events needs to hear of its position only so often. */
 const markIntervalMs = 500
 
-/** A pipeline's place at the shared stream: what waits for it, and how far it has been given the events. */
+/**
+ * The place of one slot of one pipeline at a change stream: what waits for it, and how far it has been given the
+ * events. It may be moved from one stream to another: who takes the batches does not notice.
+ */
 export class Seat implements Place {
+  readonly selection: Selection
   readonly matches: Matcher
   readonly #waiting: RawBatch[] = []
   #fault: Fault | undefined
@@ -20,31 +25,43 @@ export class Seat implements Place {
   #changed = Promise.withResolvers<void>()
   /** Everything up to here has been offered, or was behind the pipeline before. */
   position: Position
+  /** For how long it has kept its stream waiting, less what time has forgiven, milliseconds. */
+  heldMs = 0
 
-  constructor(matches: Matcher, position: Position) {
+  constructor(selection: Selection, matches: Matcher, position: Position) {
+    this.selection = selection
     this.matches = matches
     this.position = position
+  }
+
+  get slot(): Slot {
+    return this.selection.slot
   }
 
   get full(): boolean {
     return !this.#closed && this.#waiting.length >= limit
   }
 
-  /** The pipeline's part of `batch`. */
-  offer(batch: RawBatch): void {
-    this.#offer(partOf(batch, this.matches, this.position))
+  /** Whether it waits for the stream. */
+  get hungry(): boolean {
+    return !this.#closed && this.#waiting.length === 0
   }
 
-  /** As `offer`, with the part already made; undefined where `batch` has no event of the pipeline. */
+  /** The seat's part of `batch`. */
+  offer(batch: RawBatch): void {
+    this.#offer(partOf(batch, this))
+  }
+
+  /** As `offer`, with the part already made; undefined where `batch` has no event of the seat. */
   deal(part: Part | undefined, batch: RawBatch, nowMs: number): void {
-    const mark = part?.finish() ?? new Part(batch, this.position).finish()
+    const mine = part?.finish() ?? markOf(batch, this.position)
     const sinceMs = nowMs - this.#heardMs
-    if (mark.events.length === 0 && sinceMs >= 0 && sinceMs < markIntervalMs) {
-      this.position = mark.position
+    if (mine.events.length === 0 && sinceMs >= 0 && sinceMs < markIntervalMs) {
+      this.position = mine.position
       return
     }
     this.#heardMs = nowMs
-    this.#offer(mark)
+    this.#offer(mine)
   }
 
   #offer(part: RawBatch): void {
@@ -62,6 +79,12 @@ export class Seat implements Place {
     this.#closed = true
     this.#fault = fault
     this.#notify()
+  }
+
+  /** Closed by who sits there: nothing of what waits is wanted any more. */
+  abandon(): void {
+    this.#waiting.length = 0
+    this.close()
   }
 
   /** Resolves at the next change: a batch came or was taken, or the seat was closed. */
@@ -90,4 +113,11 @@ export class Seat implements Place {
     this.#changed.resolve()
     this.#changed = Promise.withResolvers<void>()
   }
+}
+
+/** The earliest position of `seats`; undefined where there are none. */
+export function earliest(seats: Iterable<Seat>): Position | undefined {
+  let first: Position | undefined
+  for (const { position } of seats) if (!first || position.compare(first) < 0) first = position
+  return first
 }

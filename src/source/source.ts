@@ -5,9 +5,16 @@ import type { Position } from '../position.ts'
 export type FullDocumentMode = 'default' | 'updateLookup' | 'whenAvailable' | 'required' | 'auto'
 export type BeforeChangeMode = 'default' | 'whenAvailable' | 'required' | 'auto'
 
-/** What one pipeline reads. */
+/** Slot `index` of `count`: the documents whose `_id` hashes to it (bson/slot.ts). Other events are slot 0's. */
+export interface Slot {
+  readonly index: number
+  readonly count: number
+}
+
+/** What one pipeline reads on one slot. */
 export interface Selection {
   readonly pipeline: string
+  readonly slot: Slot
   /** `db.collection`, `db.*` or `/regex/` over `db.collection`. */
   readonly collections: readonly string[]
   /** MongoDB match expression on the change event; such a pipeline has its own stream. */
@@ -16,13 +23,14 @@ export interface Selection {
   readonly fullDocumentBeforeChange: BeforeChangeMode
 }
 
-/** The changes of one pipeline. */
+/** The changes of one pipeline and slot. */
 export interface Source {
   /** The cluster time now: a start for a pipeline that has no checkpoint. */
   now(signal: AbortSignal): Promise<Position>
   /**
    * Reads the changes after `from`, in MongoDB's order, until `signal` aborts (then it ends by returning). Batches
-   * without events carry an advanced position. Throws Retryable, PositionLost, PoisonEvent or Configuration.
+   * without events carry an advanced position. Where `from` is of a stream that was opened otherwise (another filter,
+   * other collections), give its `byTime`. Throws Retryable, PositionLost, PoisonEvent or Configuration.
    */
   read(from: Position, signal: AbortSignal): AsyncIterable<ChangeBatch>
 }

@@ -1,262 +1,266 @@
-import { once } from 'node:events'
-import { connect } from 'node:net'
-import { BSON, Timestamp } from 'mongodb'
-import { describe, expect, inject, it } from 'vitest'
-import type { Clock } from '../../src/clock.ts'
-import type { ChangeEvent } from '../../src/event.ts'
-import { silentLogger } from '../../src/log.ts'
-import { Position } from '../../src/position.ts'
-import { EnvelopeReader } from '../../src/source/envelope.ts'
-import { Hub } from '../../src/source/hub.ts'
-import type { Source } from '../../src/source/source.ts'
-import { freshDatabase, ids, type Lab, openLab, patience, selection, take } from './lab.ts'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { slotHash } from '../../src/bson/slot.ts'
+import { Configuration, PositionLost } from '../../src/errors.ts'
+import type { RawEvent } from '../../src/source/raw-event.ts'
+import { behind, Consumer, turns, World } from './hub-model.ts'
 
-async function streamsOpen(lab: Lab, db: string): Promise<number> {
-  const stages = [{ $currentOp: { idleCursors: true, allUsers: true, idleConnections: true } }]
-  const operations = await lab.client.db('admin').aggregate(stages).toArray()
-  const cursors = operations.filter(({ cursor }) => cursor?.tailable && cursor.originatingCommand?.aggregate)
-  return cursors.filter(operation => String(operation.ns).startsWith(db)).length
-}
+const whole = { index: 0, count: 1 }
+const slotOf = (event: RawEvent, count: number) => slotHash(event.bytes, event.keyStart, event.keyEnd) % count
 
-/** Reads in the background until `stop`; the events arrive in `events`. */
-function follow(source: Source, from: Position) {
-  const stop = new AbortController()
-  const events: ChangeEvent[] = []
-  let position = from
-  const reading = (async () => {
-    for await (const batch of source.read(from, stop.signal)) {
-      events.push(...batch.events)
-      position = batch.position
-    }
-  })()
-  return {
-    events,
-    get position() {
-      return position
-    },
-    stop: async () => {
-      stop.abort()
-      await reading
-    },
+async function until(isSo: () => boolean, what: string): Promise<void> {
+  for (let i = 0; i < 5_000; i++) {
+    if (isSo()) return
+    await turns(1)
   }
+  throw new Error(`never: ${what}`)
 }
 
-const inserted = (lab: Lab, db: string, collection: string, from: number, to: number) =>
-  lab.client
-    .db(db)
-    .collection<{ _id: number }>(collection)
-    .insertMany(Array.from({ length: to - from }, (_, i) => ({ _id: from + i })))
-
-const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => String(from + i))
-
-/** An insert as OP_MSG by hand: no driver sends the bytes ff fe in a string. */
-async function insertMalformed(uri: string, db: string): Promise<void> {
-  const command = Buffer.from(BSON.serialize({ insert: 'c', documents: [{ _id: 1, s: '@@@@' }], $db: db }))
-  command.fill(Buffer.of(0xff, 0xfe), command.indexOf('@@@@'), command.indexOf('@@@@') + 4)
-  const header = Buffer.alloc(21)
-  for (const [at, value] of [21 + command.length, 1, 0, 2013].entries()) header.writeInt32LE(value, at * 4)
-  const socket = connect(Number(/:(\d+)/.exec(uri.slice('mongodb://'.length))?.[1]), '127.0.0.1')
-  socket.write(Buffer.concat([header, command]))
-  const [reply] = await once(socket, 'data')
-  socket.destroy()
-  expect(BSON.deserialize(reply.subarray(21))).toMatchObject({ n: 1, ok: 1 })
+const letters = ['a', 'b', 'c'] as const
+const collection = fc.constantFrom(...letters)
+const pipelines = [
+  { name: 'a', collections: ['d.a'], count: 4 },
+  { name: 'all', collections: ['d.*'], count: 4 },
+  { name: 'some', collections: ['d.b', 'd.c'], count: 1 },
+  { name: 'filtered', collections: ['d.a', 'd.b'], count: 2, filter: { only: 'b' } },
+] as const
+const wants = (name: string) => (letter: string) => {
+  if (name === 'filtered') return letter === 'b'
+  return name === 'all' || (name === 'a' ? letter === 'a' : letter !== 'a')
 }
+const consumerCount = pipelines.reduce((sum, { count }) => sum + count, 0)
+const action = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({ do: fc.constant('write'), collections: fc.array(collection, { maxLength: 60 }) }),
+  },
+  { weight: 4, arbitrary: fc.record({ do: fc.constantFrom('start', 'stop'), which: fc.nat(consumerCount - 1) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('start', 'stop'), which: fc.constant('all' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('break') }) },
+)
 
-describe('the shared stream', () => {
-  it('gives each pipeline its own collections: names, db.*, lists and regular expressions', async () => {
-    await using lab = await openLab(inject('mongodbUri'))
-    const db = freshDatabase('hub')
-    const sources = [
-      selection('name', [`${db}.orders`]),
-      selection('all', [`${db}.*`]),
-      selection('list', [`${db}.orders`, `${db}.notes`]),
-      selection('regex', [`/^${db}\\.o/`]),
-    ].map(one => lab.mongo.source(one))
-    const from = await sources[0]!.now(patience())
-    const reading = Promise.all([2, 6, 4, 4].map((count, i) => take(sources[i]!, from, count)))
-    await inserted(lab, db, 'orders', 0, 2)
-    await inserted(lab, db, 'notes', 10, 12)
-    await inserted(lab, db, 'other', 20, 22)
-    const got = (await reading).map(({ events }) => ids(events))
-    expect(got).toEqual([
-      range(0, 2),
-      [...range(0, 2), ...range(10, 12), ...range(20, 22)],
-      [...range(0, 2), ...range(10, 12)],
-      [...range(0, 2), ...range(20, 22)],
-    ])
-  })
-
-  it('is one, and starts at the earliest position; each pipeline drops what it has', async () => {
-    await using lab = await openLab(inject('mongodbUri'))
-    const db = freshDatabase('hub')
-    const [early, late] = ['early', 'late'].map(name => lab.mongo.source(selection(name, [`${db}.*`])))
-    const from = await early!.now(patience())
-    await inserted(lab, db, 'c', 0, 10)
-    const { events } = await take(early!, from, 10)
-    const [a, b] = [follow(early!, from), follow(late!, events[6]!.position)]
-    await inserted(lab, db, 'c', 10, 12)
-    await expect.poll(() => [a.events.length, b.events.length], { timeout: 20_000 }).toEqual([12, 5])
-    expect(await streamsOpen(lab, db)).toBe(1)
-    expect([ids(a.events), ids(b.events)]).toEqual([range(0, 12), range(7, 12)])
-    await Promise.all([a.stop(), b.stop()])
-  })
-
-  it('is joined again by a pipeline that was behind, without taking the others back', async () => {
-    await using lab = await openLab(inject('mongodbUri'), { awaitMs: 100 })
-    const db = freshDatabase('hub')
-    const [steady, back] = ['steady', 'back'].map(name => lab.mongo.source(selection(name, [`${db}.*`])))
-    const from = await steady!.now(patience())
-    const a = follow(steady!, from)
-    await inserted(lab, db, 'c', 0, 100)
-    await expect.poll(() => a.events.length, { timeout: 20_000 }).toBe(100)
-    const b = follow(back!, from)
-    for (let i = 100; i < 200; i += 10) {
-      await inserted(lab, db, 'c', i, i + 10)
-      await expect.poll(() => b.events.length, { timeout: 20_000 }).toBe(i + 10)
-    }
-    await expect.poll(() => streamsOpen(lab, db), { timeout: 20_000 }).toBe(1)
-    await expect.poll(() => a.events.length, { timeout: 20_000 }).toBe(200)
-    expect([ids(a.events), ids(b.events)]).toEqual([range(0, 200), range(0, 200)])
-    await Promise.all([a.stop(), b.stop()])
-  })
-
-  it('goes on when one pipeline fails or takes nothing', async () => {
-    await using lab = await openLab(inject('mongodbUri'), { stallMs: 300, maxBatchEvents: 5 })
-    const db = freshDatabase('hub')
-    await lab.client.db(db).createCollection('c')
-    const healthy = lab.mongo.source(selection('healthy', [`${db}.*`]))
-    const strict = lab.mongo.source(selection('strict', [`${db}.c`], { fullDocument: 'required' }))
-    const stuck = lab.mongo.source(selection('stuck', [`${db}.c`]))
-    const from = await healthy.now(patience())
-    const a = follow(healthy, from)
-    const failing = expect(take(strict, from, 1_000)).rejects.toMatchObject({ code: 'SOURCE_IMAGE_MISSING' })
-    const signal = patience()
-    const slow = stuck.read(from, signal)[Symbol.asyncIterator]()
-    await inserted(lab, db, 'c', 0, 1)
-    const stuckIds: string[] = []
-    while (stuckIds.length === 0) stuckIds.push(...ids((await slow.next()).value.events))
-    await lab.client
-      .db(db)
-      .collection<{ _id: number }>('c')
-      .updateOne({ _id: 0 }, { $set: { a: 1 } })
-    await failing
-    await inserted(lab, db, 'c', 1, 50)
-    await expect.poll(() => a.events.length, { timeout: 20_000 }).toBe(51)
-    while (stuckIds.length < 51) stuckIds.push(...ids((await slow.next()).value.events))
-    expect(stuckIds).toEqual(ids(a.events))
-    await slow.return?.()
-    await a.stop()
-  })
-
-  it('leaves out what nobody wants while that is most of it; no change is lost or comes twice', async () => {
-    const reaches: unknown[] = []
-    // The token of an event that nobody wants is not of the narrow stream, which is then opened by time.
-    const info = (fields: Readonly<Record<string, unknown>>) => {
-      if ('narrow' in fields) reaches.push(fields.narrow)
-    }
-    const log = { ...silentLogger, info }
-    const reach = { windowMs: 100, foreignPerSecond: 10, share: 0.5, narrowMs: 100, maxNarrowMs: 100 }
-    await using lab = await openLab(inject('mongodbUri'), { log, reach, awaitMs: 20 })
-    const db = freshDatabase('hub')
-    const sources = ['a', 'b'].map(name => lab.mongo.source(selection(name, [`${db}.${name}`])))
-    const from = await sources[0]!.now(patience())
-    const [a, b] = sources.map(source => follow(source, from))
-    let written = 0
-    while (reaches.length < 6) {
-      await inserted(lab, db, 'foreign', 10 * written, 10 * written + 10)
-      for (const name of ['a', 'b']) await inserted(lab, db, name, written, written + 1)
-      written++
-    }
-    expect(reaches.slice(0, 6)).toEqual([true, false, true, false, true, false])
-    await lab.client.db(db).dropDatabase()
-    await inserted(lab, db, 'a', written, written + 1)
-    const [ofA, ofB] = [written + 3, written + 2] // The inserts, then the drop and the end of the database.
-    await expect.poll(() => [a!.events.length, b!.events.length], { timeout: 20_000 }).toEqual([ofA, ofB])
-    for (const [one, also] of [
-      [a!, ['drop', 'dropDatabase', 'insert']],
-      [b!, ['drop', 'dropDatabase']],
-    ] as const) {
-      expect(ids(one.events.slice(0, written))).toEqual(range(0, written))
-      expect(one.events.slice(written).map(({ operation }) => operation)).toEqual(also)
-    }
-    await Promise.all([a!.stop(), b!.stop()])
-  })
-
-  it('is not used by a pipeline with a filter, which MongoDB evaluates', async () => {
-    await using lab = await openLab(inject('mongodbUri'))
-    const db = freshDatabase('hub')
-    const filter = { operationType: 'insert', 'fullDocument._id': { $gte: 3 } }
-    const source = lab.mongo.source(selection('p', [`${db}.c`], { filter }))
-    const from = await source.now(patience())
-    await inserted(lab, db, 'c', 0, 5)
-    expect(ids((await take(source, from, 2)).events)).toEqual(['3', '4'])
-    const wrong = lab.mongo.source(selection('p', [`${db}.c`], { filter: { $nonsense: 1 } }))
-    await expect(take(wrong, from, 1)).rejects.toMatchObject({ name: 'Configuration', code: 'SOURCE_REJECTED' })
-  })
-
-  it('passes malformed UTF-8 through', async () => {
-    await using lab = await openLab(inject('mongodbUri'))
-    const db = freshDatabase('hub')
-    const source = lab.mongo.source(selection('p', [`${db}.c`]))
-    const from = await source.now(patience())
-    await insertMalformed(inject('mongodbUri'), db)
-    const { events } = await take(source, from, 1)
-    const { bytes, start, end } = events[0]!.after!
-    expect(bytes.subarray(start, end).includes(Buffer.of(0xff, 0xfe))).toBe(true)
-  })
-})
-
-describe('the hub', () => {
-  it('opens the stream anew where the last batch ended, whenever its reach changes', async () => {
-    const at = (time: number) => Position.ofTime(BigInt(time))
-    const opened: [narrow: boolean, from: bigint][] = []
-    let time = 0
-    // Every batch is of the next cluster time, and has one event in ten for the pipeline.
-    const open = (narrow: boolean) => ({
-      async *read(from: Position, signal: AbortSignal) {
-        opened.push([narrow, from.clusterTime])
-        while (!signal.aborted) {
-          time++
-          const names = narrow ? ['mine'] : ['mine', ...Array.from({ length: 9 }, () => 'foreign')]
-          yield { events: names.map(name => eventAt(time, name)), position: at(time), bytes: 0, more: true }
-          await new Promise(setImmediate)
+describe('slots and pipelines that come, go, fail and return', () => {
+  it('get every event of theirs once, in order, on few streams', async () => {
+    const start = fc.array(fc.nat(300), { minLength: consumerCount, maxLength: consumerCount })
+    await fc.assert(
+      fc.asyncProperty(start, fc.array(fc.tuple(action, fc.nat(8)), { maxLength: 25 }), async (starts, actions) => {
+        const world = new World()
+        world.write(...Array.from({ length: 300 }, (_, i) => letters[i % 3]!))
+        const all = pipelines.flatMap(({ name, collections, count, ...rest }) =>
+          Array.from({ length: count }, (_, index) => ({
+            name,
+            index,
+            count,
+            source: world.source(name, collections, { index, count }, rest),
+          })),
+        )
+        const consumers = all.map(({ source }, i) => new Consumer(source, behind(starts[i]!)))
+        const most = 4 * 2 // Those of the kind that is shared, and of the one pipeline with a filter.
+        for (const [one, pause] of actions) {
+          if ('collections' in one) world.write(...one.collections)
+          else if (!('which' in one)) world.breakStreams()
+          else {
+            for (const consumer of one.which === 'all' ? consumers : [consumers[one.which]!]) {
+              if (one.do === 'start') consumer.start()
+              else await consumer.stop()
+            }
+          }
+          await turns(pause)
+          expect(world.hub.streams).toBeLessThanOrEqual(most)
         }
-      },
-    })
-    // Only the wait for others to gather ends: the pipeline is never found to be stalled.
-    const sleep = (ms: number) => (ms === 0 ? Promise.resolve() : new Promise<void>(() => {}))
-    const clock: Clock = { nowMs: () => time * 100, sleep, random: () => 0 }
-    const reach = { windowMs: 1_000, foreignPerSecond: 1, share: 0.5, narrowMs: 2_000, maxNarrowMs: 2_000 }
-    const matches = (_: string, collection: string) => collection === 'mine'
-    const streams = () => ({ open, wants: matches })
-    const hub = new Hub({ clock, log: silentLogger, streams, reach, gatherMs: 0, stallMs: 1_000 })
-    const seat = hub.sit(matches, at(0))!
-    const times: number[] = []
-    for await (const { events } of seat) {
-      times.push(...events.map(({ timestampMs }) => timestampMs / 1_000))
-      if (times.length >= 70) break
-    }
-    hub.leave(seat)
-    expect(times.slice(0, 70)).toEqual(Array.from({ length: 70 }, (_, i) => i + 1))
-    expect(opened.slice(0, 5)).toEqual([
-      [false, 0n],
-      [true, 10n],
-      [false, 30n],
-      [true, 40n],
-      [false, 60n],
-    ])
+        for (const consumer of consumers) consumer.start()
+        await until(() => consumers.every(({ position }) => position.compare(world.head) >= 0), 'all are up to date')
+        await until(() => world.hub.streams === 2, 'the streams have met')
+        world.write('a', 'b', 'c')
+        await until(() => consumers.every(({ position }) => position.compare(world.head) >= 0), 'and go on')
+        for (const [i, { name, index, count }] of all.entries()) {
+          const mine = world.expected(wants(name), event => slotOf(event, count) === index, behind(starts[i]!))
+          expect(consumers[i]!.got).toEqual(mine)
+        }
+        for (const consumer of consumers) await consumer.stop()
+        await until(() => world.hub.streams === 0, 'nobody reads, nothing is read')
+        expect(world.mostAlive).toBeLessThanOrEqual(most)
+      }),
+      { numRuns: 100 },
+    )
   })
 })
 
-/** An event of the second `time`. */
-function eventAt(time: number, collection: string) {
-  const _id = { _data: `82${time.toString(16).padStart(16, '0')}2B022C0100296E04` }
-  const event = {
-    _id,
-    operationType: 'insert',
-    clusterTime: new Timestamp({ t: time, i: 1 }),
-    ns: { db: 'd', coll: collection },
-  }
-  const bytes = Buffer.from(BSON.serialize(event))
-  return new EnvelopeReader().read(bytes, 0, bytes.length)
-}
+describe('a hub', () => {
+  const history = (length: number) => Array.from({ length }, () => 'a')
+
+  it('is rewound once for all slots that are taken over together, and nobody gets anything twice', async () => {
+    const world = new World()
+    world.write(...history(100))
+    const steady = new Consumer(world.source('p', ['d.a'], { index: 0, count: 16 }), behind(60))
+    steady.start()
+    await until(() => steady.position.compare(world.head) >= 0, 'up to date')
+    const taken = Array.from({ length: 10 }, (_, i) => {
+      return new Consumer(world.source('p', ['d.a'], { index: i + 1, count: 16 }), behind(70 + i))
+    })
+    for (const consumer of taken) consumer.start()
+    await until(() => taken.every(({ position }) => position.compare(world.head) >= 0), 'up to date again')
+    expect(world.openings.map(({ from }) => Number(from.clusterTime >> 32n))).toEqual([60, 70])
+    expect(world.mostAlive).toBe(1)
+    for (const [i, consumer] of [steady, ...taken].entries()) {
+      const from = behind(i === 0 ? 60 : 69 + i)
+      expect(consumer.got).toEqual(
+        world.expected(
+          () => true,
+          event => slotOf(event, 16) === i,
+          from,
+        ),
+      )
+      await consumer.stop()
+    }
+  })
+
+  it('opens one stream for ten pipelines of sixteen slots that are far behind, which ends when it meets the first', async () => {
+    const world = new World(50)
+    world.write(...history(1_000))
+    const steady = new Consumer(world.source('steady', ['d.a'], whole), behind(990))
+    steady.start()
+    await until(() => steady.position.compare(world.head) >= 0, 'up to date')
+    const late = Array.from({ length: 160 }, (_, i) => {
+      return new Consumer(world.source(`p${i % 10}`, ['d.a'], { index: Math.floor(i / 10), count: 16 }), behind(i % 40))
+    })
+    for (const consumer of late) consumer.start()
+    await until(() => late.every(({ position }) => position.compare(world.head) >= 0), 'up to date')
+    await until(() => world.hub.streams === 1, 'one stream')
+    expect(world.mostAlive).toBe(2)
+    expect(steady.got).toEqual(
+      world.expected(
+        () => true,
+        () => true,
+        behind(990),
+      ),
+    )
+    for (const [i, consumer] of late.entries()) {
+      const slot = Math.floor(i / 10)
+      expect(consumer.got).toEqual(
+        world.expected(
+          () => true,
+          event => slotOf(event, 16) === slot,
+          behind(i % 40),
+        ),
+      )
+    }
+    for (const consumer of [steady, ...late]) await consumer.stop()
+  })
+
+  it('is not rewound by a pipeline that tries again', async () => {
+    const world = new World()
+    world.write(...history(50))
+    const [steady, failing] = ['steady', 'failing'].map(
+      name => new Consumer(world.source(name, ['d.a'], whole), behind(0)),
+    )
+    steady!.start()
+    failing!.start()
+    await until(() => [steady!, failing!].every(({ position }) => position.compare(world.head) >= 0), 'up to date')
+    await failing!.stop()
+    failing!.position = behind(20)
+    failing!.got.length = 20
+    failing!.start()
+    await until(() => failing!.position.compare(world.head) >= 0, 'again')
+    await until(() => world.hub.streams === 1, 'together again')
+    expect(world.openings.map(({ from }) => Number(from.clusterTime >> 32n))).toEqual([0, 20])
+    expect(world.mostAlive).toBe(2)
+    expect([steady!.got, failing!.got]).toEqual([failing!.got, Array.from({ length: 50 }, (_, i) => i + 1)])
+    await Promise.all([steady!.stop(), failing!.stop()])
+  })
+
+  it('becomes as wide as the pipelines that come later need, where it is', async () => {
+    const world = new World()
+    world.write(...Array.from({ length: 40 }, (_, i) => letters[i % 3]!))
+    const first = new Consumer(world.source('first', ['d.a'], whole), behind(0))
+    first.start()
+    await until(() => first.position.compare(world.head) >= 0, 'up to date')
+    const second = new Consumer(world.source('second', ['d.b'], whole), world.head)
+    second.start()
+    await turns(20)
+    world.write('b', 'a', 'c', 'b')
+    await until(() => [first, second].every(({ position }) => position.compare(world.head) >= 0), 'both')
+    expect(world.openings.map(({ opening }) => opening.scope)).toEqual([
+      { db: 'd', collection: 'a' },
+      { db: 'd', collection: undefined },
+    ])
+    expect(second.got).toEqual([41, 44])
+    expect(first.got).toEqual(
+      world.expected(
+        letter => letter === 'a',
+        () => true,
+        behind(0),
+      ),
+    )
+    await Promise.all([first.stop(), second.stop()])
+  })
+
+  it('goes on without those that leave: nothing is kept for them', async () => {
+    const world = new World(1)
+    world.write(...history(30))
+    const [stuck, free] = ['stuck', 'free'].map(name => new Consumer(world.source(name, ['d.a'], whole), behind(0)))
+    const opened = Promise.withResolvers<void>()
+    stuck!.gate = opened.promise
+    stuck!.start()
+    free!.start()
+    await until(() => stuck!.got.length > 0, 'the first batch')
+    await turns(50)
+    expect(free!.got.length).toBeLessThan(10)
+    const stopped = stuck!.stop() // It holds a batch in its hands still: the others do not wait for that.
+    await until(() => free!.got.length === 30, 'the other goes on')
+    opened.resolve()
+    await stopped
+    expect(stuck!.got).toEqual([1])
+    await free!.stop()
+  })
+
+  it('parts the pipelines where MongoDB refuses them together, and unites those that are left', async () => {
+    const world = new World()
+    world.write(...Array.from({ length: 40 }, (_, i) => letters[i % 3]!))
+    const refused = () => new Configuration('SOURCE_UNAUTHORIZED', 'no')
+    world.faults.push(refused(), refused()) // Shared, then the first that is on its own.
+    const [wrong, one, two] = letters.map(name => new Consumer(world.source(name, [`d.${name}`], whole), behind(0)))
+    for (const consumer of [wrong!, one!, two!]) consumer.start()
+    await until(() => [one!, two!].every(({ position }) => position.compare(world.head) >= 0), 'the others')
+    expect(wrong!.faults).toMatchObject([{ code: 'SOURCE_UNAUTHORIZED' }])
+    expect([one!.faults, two!.faults, world.hub.streams]).toEqual([[], [], 2])
+    world.nowMs += 60_000
+    await until(() => world.hub.streams === 1, 'together')
+    world.write('a', 'b', 'c')
+    await until(() => two!.got.at(-1) === 43, 'what follows')
+    expect(one!.got).toEqual(
+      world.expected(
+        letter => letter === 'b',
+        () => true,
+        behind(0),
+      ),
+    )
+    expect(two!.got).toEqual(
+      world.expected(
+        letter => letter === 'c',
+        () => true,
+        behind(0),
+      ),
+    )
+    for (const consumer of [wrong!, one!, two!]) await consumer.stop()
+  })
+
+  it('takes a lost position for that of the hindmost alone', async () => {
+    const world = new World()
+    world.write(...history(40))
+    world.faults.push(new PositionLost('SOURCE_HISTORY_LOST', 'gone'))
+    const [lost, kept] = [0, 10].map(time => new Consumer(world.source(`p${time}`, ['d.a'], whole), behind(time)))
+    lost!.start()
+    kept!.start()
+    await until(() => kept!.position.compare(world.head) >= 0, 'up to date')
+    expect([lost!.faults, lost!.got]).toEqual([[expect.objectContaining({ code: 'SOURCE_HISTORY_LOST' })], []])
+    expect(kept!.got).toEqual(
+      world.expected(
+        () => true,
+        () => true,
+        behind(10),
+      ),
+    )
+    await Promise.all([lost!.stop(), kept!.stop()])
+  })
+})

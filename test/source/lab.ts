@@ -30,6 +30,7 @@ export class CountingMeter implements Meter {
 export function selection(pipeline: string, collections: readonly string[], rest: Partial<Selection> = {}): Selection {
   return {
     pipeline,
+    slot: { index: 0, count: 1 },
     collections,
     filter: undefined,
     fullDocument: 'default',
