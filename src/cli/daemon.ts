@@ -62,6 +62,7 @@ export async function runDaemon(config: Config, source: ConfigSource, io: Io, st
       open,
     )
     log.info({ version, node: process.version, name: config.name, admin: server.address }, 'mongo2kafka starts')
+    fleet.port = server.address.port
     return await runFleet(fleet, reloader, stop)
   } catch (error) {
     if (stop.aborted && !(error instanceof Fault)) return exitCodes.done // Stopped before anything was read.
@@ -104,7 +105,7 @@ async function work(fleet: Fleet, cluster: string, stop: AbortSignal): Promise<v
   const { common, supervisor } = fleet
   const { config, clock, log } = common
   for (let failures = 0; ; ) {
-    fleet.workers = openWorkers(common, cluster, () => busiest(fleet))
+    fleet.workers = openWorkers(common, cluster, { port: fleet.port, busy: () => busiest(fleet) })
     try {
       return await fleet.workers.run(supervisor, stop)
     } catch (error) {

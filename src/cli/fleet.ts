@@ -16,6 +16,8 @@ export class Fleet {
   /** With a meter that tells the monitors what the broker says. */
   readonly common: Common
   readonly #opened = Promise.withResolvers<PipelineResources>()
+  /** Where the admin server listens. */
+  port = 0
   /** undefined until this worker looks for slots. */
   workers: Workers | undefined
 

@@ -1,11 +1,21 @@
 import { hostname } from 'node:os'
 import type { BusyRatios } from '../busy.ts'
+import { KafkaGroup } from '../sink/kafka/group/kafka-group.ts'
 import { createWorkers } from '../workers/create-workers.ts'
+import type { GroupTerms } from '../workers/group.ts'
 import type { Workers } from '../workers/workers.ts'
 import type { Common } from './common.ts'
+import { kafkaSettings } from './target.ts'
+
+/** What the other workers are told about this one. */
+export interface Self {
+  /** Of the admin server: tells workers of one host apart, and is the same after a restart. */
+  readonly port: number
+  readonly busy: () => BusyRatios | undefined
+}
 
 /** How this worker comes to its slots, as the configuration says. `cluster`: the MongoDB that is read. */
-export function openWorkers(common: Common, cluster: string, busy: () => BusyRatios | undefined): Workers {
+export function openWorkers(common: Common, cluster: string, { port, busy }: Self): Workers {
   const { config, clock, log, meter } = common
   const { slots, coordination, ordinal, replicas = 1, sessionTimeoutMs } = config.workers
   const parts = { clock, log, meter }
@@ -15,10 +25,9 @@ export function openWorkers(common: Common, cluster: string, busy: () => BusyRat
     case 'static':
       return createWorkers({ coordination, slots, ordinal, replicas, hostname: hostname() }, parts)
     case 'kafka': {
-      const name = hostname()
-      const openGroup = () => {
-        throw new Error('not yet')
-      }
+      const name = `${hostname()}:${port}`
+      const settings = kafkaSettings(config)
+      const openGroup = (terms: GroupTerms) => new KafkaGroup({ settings, terms })
       const group = { slots, name, deployment: config.name, cluster, sessionTimeoutMs, openGroup, busy }
       return createWorkers({ coordination, ...group }, parts)
     }

@@ -116,12 +116,12 @@ export class Supervisor {
   async resume(pipeline: string): Promise<ControlResult> {
     const entry = this.#entries.get(pipeline)
     if (!entry) return unknownPipeline(pipeline)
-    let changed = entry.paused
+    const wasPaused = entry.paused
+    let changed = wasPaused
     entry.paused = false
     entry.monitor.paused = false
     for (const [slot, lease] of this.#leases) {
-      const key = keyOf(pipeline, slot)
-      if (!changed && !this.#failures.has(key)) continue
+      if (!wasPaused && !this.#failures.has(keyOf(pipeline, slot))) continue
       changed = true
       this.#begin(entry, slot, lease)
     }
