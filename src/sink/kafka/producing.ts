@@ -1,15 +1,17 @@
 import type { Clock } from '../../clock.ts'
+import { Configuration } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
 import type { Meter } from '../../meter.ts'
-import type { Sink, TopicSpec } from '../sink.ts'
+import type { Capabilities, Sink, SinkRequest, TopicSpec } from '../sink.ts'
 import { KafkajsProducer } from './kafkajs/partition-producer.ts'
 import { KafkajsSink } from './kafkajs-sink.ts'
+import { Coordinators } from './producer/coordinators.ts'
 import { Dispatcher } from './producer/dispatcher.ts'
 import { BufferPool } from './record-batch/buffer-pool.ts'
 import type { ClientChoice, KafkaSettings, ProducerSettings } from './settings.ts'
 import type { TopicLimits } from './topic-limits.ts'
-import { createWire, defaultWireLimits, isWireSupported, type WireOptions } from './wire-platformatic.ts'
-import { WireSink } from './wire-sink.ts'
+import { createWire, defaultWireLimits, probeWire, type WireOptions } from './wire-platformatic.ts'
+import { openWireSink } from './wire-sink.ts'
 
 /** Batches of several partitions, and of several pipelines, travel in one request. */
 const batchesPerRequest = 4
@@ -28,16 +30,19 @@ export interface ProducingOptions {
 /** A way of producing to one cluster, with what its sinks share. Dispose the sinks first. */
 export interface Producing extends AsyncDisposable {
   readonly client: Exclude<ClientChoice, 'auto'>
+  readonly capabilities: Capabilities
   /** A sink with a producer of its own. Throws a Fault, or an error of kafkajs. */
-  open(pipeline: string, signal: AbortSignal): Promise<Sink>
+  open(request: SinkRequest, signal: AbortSignal): Promise<Sink>
 }
 
 /** The way that `client` names, or for `auto` the first that the cluster is new enough for. Throws a Fault. */
 export async function chooseProducing(options: ProducingOptions, signal: AbortSignal): Promise<Producing> {
   const wire = wireOptions(options)
-  const isNew = options.client === 'auto' ? await isWireSupported(wire, signal) : options.client === 'platformatic'
-  options.log.debug({ client: isNew ? 'platformatic' : 'kafkajs' }, 'how records are produced')
-  return isNew ? new WireProducing(options, wire) : new KafkajsProducing(options)
+  const { producing, idempotence, transactions } = await probeWire(wire, signal)
+  const isNew = options.client === 'auto' ? producing : options.client === 'platformatic'
+  const capabilities = { headers: true, idempotence, transactions: isNew && transactions }
+  options.log.debug({ client: isNew ? 'platformatic' : 'kafkajs', ...capabilities }, 'how records are produced')
+  return isNew ? new WireProducing(options, wire, capabilities) : new KafkajsProducing(options, capabilities)
 }
 
 /** A broker is given up before the producer gives up, so that there is time for another connection. */
@@ -50,41 +55,61 @@ function wireOptions({ settings, producer }: ProducingOptions): WireOptions {
 /** Record batches of our own; all pipelines share one connection a broker. */
 class WireProducing implements Producing {
   readonly client = 'platformatic'
+  readonly capabilities: Capabilities
   readonly #options: ProducingOptions
   readonly #wire: ReturnType<typeof createWire>
   readonly #dispatcher: Dispatcher
+  readonly #coordinators: Coordinators
   readonly #buffers = new BufferPool()
 
-  constructor(options: ProducingOptions, wire: WireOptions) {
+  constructor(options: ProducingOptions, wire: WireOptions, capabilities: Capabilities) {
     const { producer, clock, log } = options
     this.#options = options
+    this.capabilities = capabilities
     this.#wire = createWire(wire)
     const settings = { lingerMs: producer.lingerMs, requestBytes: batchesPerRequest * producer.batchBytes }
     this.#dispatcher = new Dispatcher({ wire: this.#wire, settings, clock, log })
+    this.#coordinators = new Coordinators({ wire: this.#wire, clock })
   }
 
-  open(pipeline: string, signal: AbortSignal): Promise<Sink> {
+  async open(request: SinkRequest, signal: AbortSignal): Promise<Sink> {
     const { producer: settings, limits, countPartitions, clock, meter } = this.#options
-    const shared = { wire: this.#wire, dispatcher: this.#dispatcher, buffers: this.#buffers }
-    return WireSink.open({ pipeline, ...shared, limits, settings, countPartitions, clock, meter }, signal)
+    const { capabilities } = this
+    if (request.transactions && !capabilities.transactions) throw unsupported('the cluster has no transactions')
+    const shared = {
+      wire: this.#wire,
+      dispatcher: this.#dispatcher,
+      coordinators: this.#coordinators,
+      buffers: this.#buffers,
+    }
+    const { transactionTimeoutMs } = settings
+    return await openWireSink(
+      { capabilities, ...shared, limits, settings, transactionTimeoutMs, countPartitions, clock, meter },
+      request,
+      signal,
+    )
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#coordinators[Symbol.dispose]()
     this.#dispatcher[Symbol.dispose]()
     await this.#wire[Symbol.asyncDispose]()
   }
 }
 
-/** kafkajs, with a client for each pipeline. */
+/** kafkajs, with a client for each sink. It can fence nobody: it asks for an identity of a transactional id only for transactions. */
 class KafkajsProducing implements Producing {
   readonly client = 'kafkajs'
+  readonly capabilities: Capabilities
   readonly #options: ProducingOptions
 
-  constructor(options: ProducingOptions) {
+  constructor(options: ProducingOptions, capabilities: Capabilities) {
     this.#options = options
+    this.capabilities = capabilities
   }
 
-  async open(pipeline: string, signal: AbortSignal): Promise<Sink> {
+  async open({ pipeline, transactions }: SinkRequest, signal: AbortSignal): Promise<Sink> {
+    if (transactions) throw unsupported('records are sent by kafkajs, without transactions')
     const { settings, producer, limits, countPartitions, clock, meter } = this.#options
     const log = this.#options.log.child({ pipeline })
     const onRetry = () => meter.count('sink_retries_total', { pipeline })
@@ -93,4 +118,8 @@ class KafkajsProducing implements Producing {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+function unsupported(why: string): Configuration {
+  return new Configuration('DELIVERY_UNSUPPORTED', `delivery: exactly-once: ${why}`)
 }

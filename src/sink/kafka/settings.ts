@@ -31,6 +31,8 @@ export interface ProducerSettings {
   readonly queueLimitBytes: number
   /** How long one batch may stay unacknowledged, kafkajs's own retries included, before the sink gives up. */
   readonly deliveryTimeoutMs: number
+  /** After so long Kafka aborts a transaction that was not ended, and until then its readers may have to wait for it. */
+  readonly transactionTimeoutMs: number
   /**
    * Records of one partition after which the producer is exchanged for one with a new producer id. kafkajs counts
    * sequence numbers wrongly at 2^31 and from then on every send fails.
@@ -44,5 +46,6 @@ export const defaultProducerSettings: ProducerSettings = {
   batchBytes: 1 << 20,
   queueLimitBytes: 256 << 20,
   deliveryTimeoutMs: 60_000,
+  transactionTimeoutMs: 10_000,
   recordsPerProducer: 2 ** 30,
 }

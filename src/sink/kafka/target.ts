@@ -1,7 +1,8 @@
 import type { Clock } from '../../clock.ts'
+import { Configuration } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
 import type { Meter } from '../../meter.ts'
-import type { Sink, TopicSpec } from '../sink.ts'
+import type { Capabilities, Sink, SinkRequest, TopicSpec, TransactionalSink } from '../sink.ts'
 import { withAdmin } from './admin.ts'
 import { faultOf, reachabilityFaultOf } from './classify.ts'
 import { chooseProducing, type Producing } from './producing.ts'
@@ -20,13 +21,19 @@ export interface KafkaTargetOptions {
 
 /** One Kafka cluster as the pipelines' target. Disposing it disposes every sink that is still open. */
 export interface KafkaTarget extends AsyncDisposable {
+  /** What sinks of it can do. Known after `check`. */
+  readonly capabilities: Capabilities
   /**
-   * Asks the cluster something. Throws Retryable SINK_UNREACHABLE, Configuration SINK_AUTH_FAILED or
+   * Asks the cluster something, and what it can do. Throws Retryable SINK_UNREACHABLE, Configuration SINK_AUTH_FAILED or
    * SINK_UNAUTHORIZED.
    */
   check(signal: AbortSignal): Promise<void>
-  /** A sink with a producer of its own for `pipeline`. Throws Retryable or Configuration. */
-  open(pipeline: string, signal: AbortSignal): Promise<Sink>
+  /**
+   * A sink with a producer of its own. Throws Retryable, or Configuration: DELIVERY_UNSUPPORTED where transactions are
+   * asked for and cannot be had.
+   */
+  open(request: SinkRequest & { readonly transactions: true }, signal: AbortSignal): Promise<TransactionalSink>
+  open(request: SinkRequest, signal: AbortSignal): Promise<Sink>
 }
 
 export function createKafkaTarget(options: KafkaTargetOptions): KafkaTarget {
@@ -38,25 +45,35 @@ class Target implements KafkaTarget {
   readonly #limits: TopicLimits
   readonly #sinks = new Set<Sink>()
   #producing: Promise<Producing> | undefined
+  #capabilities: Capabilities | undefined
 
   constructor(options: KafkaTargetOptions) {
     this.#options = options
     this.#limits = new TopicLimits(options.producer.batchBytes)
   }
 
+  get capabilities(): Capabilities {
+    if (this.#capabilities === undefined) throw new Configuration('INTERNAL', 'the target was not checked')
+    return this.#capabilities
+  }
+
   async check(signal: AbortSignal): Promise<void> {
     try {
       await withAdmin(this.#options, signal, admin => admin.describeCluster())
+      const { capabilities } = await this.#choose(signal)
+      this.#capabilities = capabilities
     } catch (error) {
       signal.throwIfAborted()
       throw reachabilityFaultOf(error, this.#options.settings.brokers)
     }
   }
 
-  async open(pipeline: string, signal: AbortSignal): Promise<Sink> {
+  async open(request: SinkRequest & { readonly transactions: true }, signal: AbortSignal): Promise<TransactionalSink>
+  async open(request: SinkRequest, signal: AbortSignal): Promise<Sink>
+  async open(request: SinkRequest, signal: AbortSignal): Promise<Sink> {
     try {
       const producing = await this.#choose(signal)
-      return this.#keep(await producing.open(pipeline, signal))
+      return this.#keep(await producing.open(request, signal))
     } catch (error) {
       signal.throwIfAborted()
       throw faultOf(error, 'open a producer')

@@ -1,12 +1,25 @@
 import { Retryable } from '../../errors.ts'
 import { AnyBroker } from './any-broker.ts'
+import { addPartitionsToTxnApi, addPartitionsToTxnRequest } from './protocol/add-partitions-to-txn.ts'
 import { apiVersionsRequest, speaks } from './protocol/api-versions.ts'
+import { endTxnApi, endTxnRequest } from './protocol/end-txn.ts'
+import { findCoordinatorApi, findCoordinatorRequest } from './protocol/find-coordinator.ts'
 import { initProducerIdApi, initProducerIdRequest } from './protocol/init-producer-id.ts'
 import { type BrokerAddress, metadataApi, metadataRequest } from './protocol/metadata.ts'
 import { produceApi, produceRequest } from './protocol/produce.ts'
 import type { Request } from './protocol/request.ts'
 import type { KafkaSettings } from './settings.ts'
-import type { BrokerConnection, ProduceAnswer, ProduceBatch, ProducerIdentity, TopicLeaders, Wire } from './wire.ts'
+import type {
+  BrokerConnection,
+  CoordinatorConnection,
+  ProduceAnswer,
+  ProduceBatch,
+  ProducerIdentity,
+  TopicLeaders,
+  TopicPartition,
+  TransactionalIdentity,
+  Wire,
+} from './wire.ts'
 import { WireConnection } from './wire-connection.ts'
 
 export interface WireLimits {
@@ -37,14 +50,25 @@ export function createWire(options: WireOptions): Wire {
   return new PlatformaticWire(options)
 }
 
-/**
- * Whether the cluster speaks what this wire needs: Kafka itself since 2.4, some services never. Asks one broker;
- * throws Faults as `Wire` does. That a service lists InitProducerId does not mean that it lets one produce with it.
- */
-export async function isWireSupported(options: WireOptions, signal: AbortSignal): Promise<boolean> {
+/** What a cluster says that it speaks. That a service lists an API does not mean that it lets one use it. */
+export interface WireSupport {
+  /** All that producing over this wire needs: Kafka itself since 2.4, some services never. */
+  readonly producing: boolean
+  readonly idempotence: boolean
+  readonly transactions: boolean
+}
+
+/** Asks one broker; throws Faults as `Wire` does. */
+export async function probeWire(options: WireOptions, signal: AbortSignal): Promise<WireSupport> {
   await using wire = new PlatformaticWire(options)
   const versions = await wire.ask(apiVersionsRequest(), signal)
-  return [produceApi, metadataApi, initProducerIdApi].every(api => speaks(versions, api))
+  const speaksAll = (...apis: { apiKey: number; apiVersion: number }[]) => apis.every(api => speaks(versions, api))
+  const idempotence = speaksAll(initProducerIdApi)
+  return {
+    producing: idempotence && speaksAll(produceApi, metadataApi),
+    idempotence,
+    transactions: idempotence && speaksAll(findCoordinatorApi, addPartitionsToTxnApi, endTxnApi),
+  }
 }
 
 class PlatformaticWire implements Wire {
@@ -70,16 +94,18 @@ class PlatformaticWire implements Wire {
   }
 
   async connect(nodeId: number, signal: AbortSignal): Promise<BrokerConnection> {
-    if (!this.#brokers.has(nodeId)) await this.leaders([], signal)
-    const address = this.#brokers.get(nodeId)
-    if (address === undefined) {
-      throw new Retryable('SINK_UNAVAILABLE', `Kafka: no broker ${nodeId} is in the cluster at present`)
-    }
-    const either = AbortSignal.any([signal, this.#disposing.signal])
-    const connection = await this.#open(address, this.#limits.requestTimeoutMs, either)
-    for (const other of this.#connections) if (other.closed) this.#connections.delete(other)
-    this.#connections.add(connection)
+    const connection = await this.#keep(nodeId, this.#limits.requestTimeoutMs, signal)
     return new ProduceConnection(nodeId, connection, this.#limits.ackTimeoutMs)
+  }
+
+  async findCoordinator(transactionalId: string, signal: AbortSignal): Promise<number> {
+    const { nodeId, host, port } = await this.ask(findCoordinatorRequest('transaction', transactionalId), signal)
+    this.#brokers = new Map(this.#brokers).set(nodeId, { host, port })
+    return nodeId
+  }
+
+  async coordinate(nodeId: number, signal: AbortSignal): Promise<CoordinatorConnection> {
+    return new TransactionConnection(await this.#keep(nodeId, this.#limits.questionTimeoutMs, signal))
   }
 
   async leaders(topics: readonly string[], signal: AbortSignal): Promise<readonly TopicLeaders[]> {
@@ -99,6 +125,19 @@ class PlatformaticWire implements Wire {
     for (const connection of this.#connections) connection.close()
   }
 
+  /** A connection to that broker, closed with the wire. */
+  async #keep(nodeId: number, requestTimeoutMs: number, signal: AbortSignal): Promise<WireConnection> {
+    if (!this.#brokers.has(nodeId)) await this.leaders([], signal)
+    const address = this.#brokers.get(nodeId)
+    if (address === undefined) {
+      throw new Retryable('SINK_UNAVAILABLE', `Kafka: no broker ${nodeId} is in the cluster at present`)
+    }
+    const connection = await this.#open(address, requestTimeoutMs, AbortSignal.any([signal, this.#disposing.signal]))
+    for (const other of this.#connections) if (other.closed) this.#connections.delete(other)
+    this.#connections.add(connection)
+    return connection
+  }
+
   #open(address: BrokerAddress, requestTimeoutMs: number, signal: AbortSignal): Promise<WireConnection> {
     const { connectTimeoutMs } = this.#limits
     return WireConnection.open({ kafka: this.#settings, connectTimeoutMs, requestTimeoutMs }, address, signal)
@@ -116,8 +155,36 @@ class ProduceConnection implements BrokerConnection {
     this.#ackTimeoutMs = ackTimeoutMs
   }
 
-  produce(batches: readonly ProduceBatch[]): Promise<ProduceAnswer> {
-    return this.#connection.request(produceRequest(batches, this.#ackTimeoutMs))
+  produce(batches: readonly ProduceBatch[], transactionalId?: string): Promise<ProduceAnswer> {
+    return this.#connection.request(produceRequest(batches, this.#ackTimeoutMs, transactionalId))
+  }
+
+  close(): void {
+    this.#connection.close()
+  }
+}
+
+class TransactionConnection implements CoordinatorConnection {
+  readonly #connection: WireConnection
+
+  constructor(connection: WireConnection) {
+    this.#connection = connection
+  }
+
+  get closed(): boolean {
+    return this.#connection.closed
+  }
+
+  initProducerId(transactionalId: string, transactionTimeoutMs: number): Promise<ProducerIdentity> {
+    return this.#connection.request(initProducerIdRequest({ transactionalId, transactionTimeoutMs }))
+  }
+
+  addPartitions(identity: TransactionalIdentity, partitions: readonly TopicPartition[]): Promise<void> {
+    return this.#connection.request(addPartitionsToTxnRequest(identity, partitions))
+  }
+
+  endTransaction(identity: TransactionalIdentity, outcome: 'commit' | 'abort'): Promise<void> {
+    return this.#connection.request(endTxnRequest(identity, outcome))
   }
 
   close(): void {

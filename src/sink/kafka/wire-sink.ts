@@ -1,11 +1,14 @@
 import type { Clock } from '../../clock.ts'
-import { Retryable } from '../../errors.ts'
+import { withDeadline } from '../../deadline.ts'
+import { Configuration, Retryable } from '../../errors.ts'
 import type { Meter } from '../../meter.ts'
 import type { Records } from '../../record.ts'
 import { backOffMs } from '../../retry.ts'
-import type { Capabilities, Sink, TopicSpec } from '../sink.ts'
+import type { Capabilities, Sink, SinkRequest, TopicSpec, TransactionalSink } from '../sink.ts'
+import type { Coordinators } from './producer/coordinators.ts'
 import type { Dispatcher } from './producer/dispatcher.ts'
-import { type IdempotentProducerSettings, Producer } from './producer/producer.ts'
+import { Producer } from './producer/producer.ts'
+import type { IdempotentProducerSettings } from './producer/producer-parts.ts'
 import type { BatchLimits } from './producer/refusals.ts'
 import type { BufferPool } from './record-batch/buffer-pool.ts'
 import type { ProducerIdentity, Wire } from './wire.ts'
@@ -15,10 +18,14 @@ const openBackOff = { initialMs: 100, maxMs: 1_000 }
 const openLimitMs = 30_000
 
 export interface WireSinkParts {
-  readonly pipeline: string
+  readonly capabilities: Capabilities
   readonly wire: Wire
   /** One for all sinks of the target. */
   readonly dispatcher: Dispatcher
+  /** One for all sinks of the target. */
+  readonly coordinators: Coordinators
+  /** After so long the coordinator aborts a transaction that was not ended. */
+  readonly transactionTimeoutMs: number
   /** One for all sinks of the target. */
   readonly buffers: BufferPool
   readonly limits: BatchLimits
@@ -30,32 +37,15 @@ export interface WireSinkParts {
 
 /** Kafka by our own record batches over a `Wire`: several batches on the way at a time, none lost or repeated. */
 export class WireSink implements Sink {
-  readonly capabilities: Capabilities = { headers: true, idempotence: true, transactions: false }
+  readonly capabilities: Capabilities
   readonly #countPartitions: WireSinkParts['countPartitions']
   readonly #producer: Producer
   readonly #counts = new Map<string, number>()
 
-  private constructor(parts: WireSinkParts, identity: ProducerIdentity) {
+  constructor(parts: WireSinkParts, producer: Producer) {
+    this.capabilities = parts.capabilities
     this.#countPartitions = parts.countPartitions
-    this.#producer = new Producer({ ...parts, identity })
-  }
-
-  /**
-   * A sink with a producer id of its own. A cluster that has just started may not give any for some seconds. Throws
-   * Retryable or Configuration.
-   */
-  static async open(parts: WireSinkParts, signal: AbortSignal): Promise<WireSink> {
-    const { wire, clock } = parts
-    const untilMs = clock.nowMs() + openLimitMs
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return new WireSink(parts, await wire.initProducerId(signal))
-      } catch (error) {
-        signal.throwIfAborted()
-        if (!(error instanceof Retryable) || clock.nowMs() >= untilMs) throw error
-        await clock.sleep(backOffMs(openBackOff, attempt, clock), signal)
-      }
-    }
+    this.#producer = producer
   }
 
   /** Until when a broker asked to be left alone, by quota; milliseconds since the Unix epoch, 0: never. */
@@ -78,4 +68,72 @@ export class WireSink implements Sink {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#producer[Symbol.asyncDispose]()
   }
+}
+
+/** The same in transactions. A transaction begins with the first record after the last commit. */
+class TransactionalWireSink extends WireSink implements TransactionalSink {
+  readonly #transactions: Producer
+
+  constructor(parts: WireSinkParts, producer: Producer) {
+    super(parts, producer)
+    this.#transactions = producer
+  }
+
+  commit(also: Records, signal: AbortSignal): Promise<void> {
+    return this.#transactions.commit(also, signal)
+  }
+}
+
+/**
+ * Opens a sink: asks for an identity, and with a transactional id thereby fences every earlier sink of it and ends its
+ * open transaction. A cluster that has just started may give no identity for some seconds, and a transaction that is
+ * being committed is waited for. Throws Retryable or Configuration.
+ */
+export async function openWireSink(
+  parts: WireSinkParts,
+  request: SinkRequest,
+  signal: AbortSignal,
+): Promise<WireSink | TransactionalSink> {
+  const { pipeline, transactionalId } = request
+  if (transactionalId === undefined) {
+    if (request.transactions) throw new Configuration('INTERNAL', 'transactions need a transactional id')
+    return new WireSink(parts, new Producer({ ...parts, pipeline, identity: await plainIdentity(parts, signal) }))
+  }
+  const identity = await fence(parts, transactionalId, signal)
+  if (!request.transactions) return new WireSink(parts, new Producer({ ...parts, pipeline, identity, transactionalId }))
+  const { coordinators, transactionTimeoutMs: timeoutMs } = parts
+  const transactions = { coordinators, timeoutMs }
+  return new TransactionalWireSink(parts, new Producer({ ...parts, pipeline, identity, transactionalId, transactions }))
+}
+
+async function plainIdentity({ wire, clock }: WireSinkParts, signal: AbortSignal): Promise<ProducerIdentity> {
+  const untilMs = clock.nowMs() + openLimitMs
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await wire.initProducerId(signal)
+    } catch (error) {
+      signal.throwIfAborted()
+      if (!(error instanceof Retryable) || clock.nowMs() >= untilMs) throw error
+      await clock.sleep(backOffMs(openBackOff, attempt, clock), signal)
+    }
+  }
+}
+
+/** Asked again after no answer: then two epochs were given, and the later one counts. */
+async function fence(parts: WireSinkParts, transactionalId: string, signal: AbortSignal): Promise<ProducerIdentity> {
+  const { coordinators, transactionTimeoutMs, clock } = parts
+  const giveUp = new AbortController()
+  const asking = coordinators.ask(
+    transactionalId,
+    to => to.initProducerId(transactionalId, transactionTimeoutMs),
+    'after-no-answer',
+    giveUp.signal,
+  )
+  return await withDeadline(asking, {
+    limitMs: openLimitMs,
+    late: () => new Retryable('SINK_UNAVAILABLE', `Kafka gave no epoch for ${transactionalId} in ${openLimitMs} ms`),
+    clock,
+    signal,
+    onEnd: error => giveUp.abort(error),
+  })
 }

@@ -40,8 +40,10 @@ export interface BrokerConnection {
    * answer makes no sense; the connection is then closed for good and every other request of it rejects too.
    * Whether the broker has taken the batches of a rejected request is not known. An error of one partition is no
    * rejection: it is in its result.
+   *
+   * `transactionalId`: the batches are in the open transaction of that producer, all of them; undefined: they are in none.
    */
-  produce(batches: readonly ProduceBatch[]): Promise<ProduceAnswer>
+  produce(batches: readonly ProduceBatch[], transactionalId?: string): Promise<ProduceAnswer>
   /** Closes at once: outstanding requests reject and no byte is handed to the network any more. Idempotent. */
   close(): void
 }
@@ -61,6 +63,33 @@ export interface ProducerIdentity {
   readonly producerEpoch: number
 }
 
+export interface TopicPartition {
+  readonly topic: string
+  readonly partition: number
+}
+
+/** An identity that the coordinator of a transactional id gave: a later one of the same id fences it. */
+export interface TransactionalIdentity extends ProducerIdentity {
+  readonly transactionalId: string
+}
+
+/**
+ * One connection to a broker that coordinates transactions, for all who ask it. Requests are on the wire in call order
+ * and carried out in it. Each rejects with a Fault whose cause has Kafka's code (classify.ts, protocolCode) where the
+ * broker answered with an error; without one the connection is gone, and whether it was carried out is not known.
+ */
+export interface CoordinatorConnection {
+  readonly closed: boolean
+  /** Fences every earlier identity of the transactional id and aborts its open transaction. */
+  initProducerId(transactionalId: string, transactionTimeoutMs: number): Promise<ProducerIdentity>
+  /** Makes the partitions, each at most once, part of the open transaction, or opens one. All or nothing. */
+  addPartitions(identity: TransactionalIdentity, partitions: readonly TopicPartition[]): Promise<void>
+  /** Resolves when the outcome is durable; readers see it a moment later. */
+  endTransaction(identity: TransactionalIdentity, outcome: 'commit' | 'abort'): Promise<void>
+  /** Closes at once. Idempotent. */
+  close(): void
+}
+
 /**
  * One Kafka cluster as the producer needs it. Errors are Faults: Retryable SINK_UNAVAILABLE, Configuration
  * SINK_AUTH_FAILED, SINK_UNAUTHORIZED or SINK_REJECTED (classify.ts); an aborted signal rejects with its reason.
@@ -76,4 +105,8 @@ export interface Wire extends AsyncDisposable {
    * Retryable (code 14, COORDINATOR_LOAD_IN_PROGRESS) until it has a block of ids to give: ask again soon.
    */
   initProducerId(signal: AbortSignal): Promise<ProducerIdentity>
+  /** Node id of the broker that coordinates the transactional id's transactions; `coordinate` knows its address. */
+  findCoordinator(transactionalId: string, signal: AbortSignal): Promise<number>
+  /** A connection to that broker for what is asked of coordinators. */
+  coordinate(nodeId: number, signal: AbortSignal): Promise<CoordinatorConnection>
 }

@@ -4,7 +4,7 @@ import { packRecords } from '../../../src/record-headers.ts'
 import { startBroker } from '../../../src/services/broker.ts'
 import type { Broker } from '../../../src/services/services.ts'
 import type { Sink } from '../../../src/sink/sink.ts'
-import { freshTopic, never, readTopic, record, spec, targetFor } from './fixture.ts'
+import { freshTopic, never, plain, readTopic, record, spec, targetFor } from './fixture.ts'
 
 const partitions = 4
 const callRecords = 40
@@ -60,7 +60,7 @@ async function load(sink: Sink, topic: string, from: number, stop: AbortSignal) 
 describe.each(['platformatic', 'kafkajs'] as const)('a sink over %s whose broker fails', { retry: 1 }, client => {
   it('loses nothing and repeats nothing while it outlives a broker that is killed and restarted under load', async () => {
     await using target = targetFor(broker.brokers, { deliveryTimeoutMs: 120_000 }, client)
-    await using sink = await target.open('p', never)
+    await using sink = await target.open(plain('p'), never)
     const topic = freshTopic('killed')
     await sink.partitions(topic, spec(partitions), never)
     const stop = new AbortController()
@@ -87,7 +87,7 @@ describe.each(['platformatic', 'kafkajs'] as const)('a sink over %s whose broker
     const stop = new AbortController()
     let durable = 0
     {
-      await using sink = await target.open('p', never)
+      await using sink = await target.open(plain('p'), never)
       await sink.partitions(topic, spec(partitions), never)
       await Promise.all(Array.from({ length: 50 }, (_, call) => sink.send(packRecords(callOf(topic, call)), never)))
       const loading = load(sink, topic, 50, stop.signal)
@@ -101,7 +101,7 @@ describe.each(['platformatic', 'kafkajs'] as const)('a sink over %s whose broker
       await expect(sink.send(packRecords(callOf(topic, 0)), never)).rejects.toMatchObject({ code: 'SINK_UNAVAILABLE' })
     }
     broker.thaw()
-    await using sink = await target.open('p', never)
+    await using sink = await target.open(plain('p'), never)
     const calls = durable + 50
     for (let call = durable; call < calls; call += 1) await sink.send(packRecords(callOf(topic, call)), never)
     for (const [partition, numbers] of (await numbersByPartition(topic)).entries()) {
@@ -119,7 +119,7 @@ describe.each(['platformatic', 'kafkajs'] as const)('a sink over %s whose broker
   it('is disposed in bounded time with a send under way, and nothing of it is sent later', async () => {
     await using target = targetFor(broker.brokers, {}, client)
     const topic = freshTopic('disposed')
-    const sink = await target.open('p', never)
+    const sink = await target.open(plain('p'), never)
     await sink.partitions(topic, spec(partitions), never)
     await broker.kill()
     const sent = sink.send(packRecords(callOf(topic, 0)), never)

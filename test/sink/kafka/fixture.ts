@@ -6,7 +6,7 @@ import type { OutRecord } from '../../../src/record.ts'
 import type { ClientChoice, KafkaSettings, ProducerSettings } from '../../../src/sink/kafka/settings.ts'
 import { defaultProducerSettings } from '../../../src/sink/kafka/settings.ts'
 import { createKafkaTarget, type KafkaTarget } from '../../../src/sink/kafka/target.ts'
-import type { TopicSpec } from '../../../src/sink/sink.ts'
+import type { SinkRequest, TopicSpec } from '../../../src/sink/sink.ts'
 
 export const never = new AbortController().signal
 
@@ -34,6 +34,11 @@ export function targetFor(
     log: silentLogger,
     meter: silentMeter,
   })
+}
+
+/** A sink that nobody can fence. */
+export function plain(pipeline: string): SinkRequest {
+  return { pipeline, transactionalId: undefined, transactions: false }
 }
 
 export function spec(partitions: number, config: Record<string, string> = {}): TopicSpec {

@@ -3,7 +3,7 @@ import { Configuration, PoisonEvent, Retryable } from '../../../src/errors.ts'
 import { packRecords } from '../../../src/record-headers.ts'
 import type { ProducerSettings } from '../../../src/sink/kafka/settings.ts'
 import { WireSink } from '../../../src/sink/kafka/wire-sink.ts'
-import { freshTopic, never, readTopic, record, spec, targetFor } from './fixture.ts'
+import { freshTopic, never, plain, readTopic, record, spec, targetFor } from './fixture.ts'
 
 const brokers = inject('kafkaBrokers')
 
@@ -12,7 +12,7 @@ describe.each(['platformatic', 'kafkajs'] as const)('a Kafka target that produce
 
   it('delivers 20,000 records over 6 partitions in order, sent in calls of all sizes', async () => {
     await using target = targetOf({ batchBytes: 64 << 10 })
-    await using sink = await target.open('orders', never)
+    await using sink = await target.open(plain('orders'), never)
     const topic = freshTopic('order')
     expect(await sink.partitions(topic, spec(6), never)).toBe(6)
     const total = 20_000
@@ -33,7 +33,7 @@ describe.each(['platformatic', 'kafkajs'] as const)('a Kafka target that produce
 
   it('carries tombstones, headers as text and bytes, keys and timestamps, to several topics at once', async () => {
     await using target = targetOf({ compression: 'gzip' })
-    await using sink = await target.open('p', never)
+    await using sink = await target.open(plain('p'), never)
     const [one, two] = [freshTopic('one'), freshTopic('two')]
     await sink.partitions(one, spec(1), never)
     await sink.partitions(two, spec(2), never)
@@ -53,7 +53,7 @@ describe.each(['platformatic', 'kafkajs'] as const)('a Kafka target that produce
 
   it('names topic and size of a record that is too large, and takes no more', async () => {
     await using target = targetOf()
-    await using sink = await target.open('p', never)
+    await using sink = await target.open(plain('p'), never)
     const topic = freshTopic('large')
     await sink.partitions(topic, spec(1, { 'max.message.bytes': '20000' }), never)
     // Far more than the topic's limit together, each below it: they travel in several requests.
@@ -78,11 +78,11 @@ describe.each(['platformatic', 'kafkajs'] as const)('a Kafka target that produce
     let delivered = false
     while (!delivered && attempts < 10) {
       attempts += 1
-      await using sink = await target.open('p', never)
+      await using sink = await target.open(plain('p'), never)
       // Another topic is prepared, so that the sink does not learn this one's limit.
       if (attempts === 1) {
         await using other = targetOf()
-        await using creator = await other.open('p', never)
+        await using creator = await other.open(plain('p'), never)
         await creator.partitions(topic, spec(1, { 'max.message.bytes': '20000' }), never)
       }
       delivered = await sink.send(packRecords(batch), never).then(
@@ -100,7 +100,7 @@ describe.each(['platformatic', 'kafkajs'] as const)('a Kafka target that produce
   it('exchanges its producer before a partition has had its number of records', async () => {
     // Only kafkajs needs it; a sequence of our own wraps.
     await using target = targetOf({ recordsPerProducer: 100, lingerMs: 0 })
-    await using sink = await target.open('p', never)
+    await using sink = await target.open(plain('p'), never)
     const topic = freshTopic('exchange')
     await sink.partitions(topic, spec(1), never)
     for (let i = 0; i < 12; i += 1) {
@@ -115,19 +115,19 @@ describe.each(['platformatic', 'kafkajs'] as const)('a Kafka target that produce
     const counts = await Promise.all(
       Array.from({ length: 4 }, async () => {
         await using target = targetOf()
-        await using sink = await target.open('p', never)
+        await using sink = await target.open(plain('p'), never)
         return await sink.partitions(topic, spec(5), never)
       }),
     )
     expect(counts).toEqual([5, 5, 5, 5])
     await using target = targetOf()
-    await using sink = await target.open('p', never)
+    await using sink = await target.open(plain('p'), never)
     expect(await sink.partitions(topic, spec(9), never)).toBe(5)
   })
 
   it('refuses topic names and settings that Kafka does not take', async () => {
     await using target = targetOf()
-    await using sink = await target.open('p', never)
+    await using sink = await target.open(plain('p'), never)
     const invalid = sink.partitions('no spaces', spec(1), never)
     await expect(invalid).rejects.toMatchObject({ code: 'SINK_TOPIC_INVALID' })
     const replicas = sink.partitions(freshTopic('r'), { ...spec(1), replication: 99 }, never)
@@ -142,7 +142,7 @@ describe.each(['platformatic', 'kafkajs'] as const)('a Kafka target that produce
     await using nowhere = targetFor(['127.0.0.1:1'], {}, client)
     await expect(nowhere.check(never)).rejects.toMatchObject({ name: 'Retryable', code: 'SINK_UNREACHABLE' })
     const stop = new AbortController()
-    const opened = nowhere.open('p', stop.signal)
+    const opened = nowhere.open(plain('p'), stop.signal)
     stop.abort(new Error('enough'))
     await expect(opened).rejects.toThrow('enough')
   })
@@ -150,6 +150,6 @@ describe.each(['platformatic', 'kafkajs'] as const)('a Kafka target that produce
 
 it('takes the fast way where the cluster is new enough, whatever pipelines open at once', async () => {
   await using target = targetFor(brokers)
-  const sinks = await Promise.all(['a', 'b', 'c'].map(pipeline => target.open(pipeline, never)))
+  const sinks = await Promise.all(['a', 'b', 'c'].map(pipeline => target.open(plain(pipeline), never)))
   for (const sink of sinks) expect(sink).toBeInstanceOf(WireSink)
 })

@@ -3,7 +3,7 @@ import { startBroker } from '../../../src/services/broker.ts'
 import { freePort } from '../../../src/services/ports.ts'
 import type { Broker } from '../../../src/services/services.ts'
 import type { BrokerConnection, Wire } from '../../../src/sink/kafka/wire.ts'
-import { defaultWireLimits, isWireSupported } from '../../../src/sink/kafka/wire-platformatic.ts'
+import { defaultWireLimits, probeWire } from '../../../src/sink/kafka/wire-platformatic.ts'
 import { options } from '../../services/servers.ts'
 import { freshTopic, never, readTopic, settingsFor } from './fixture.ts'
 import { batchOf, fakeServer, identityOf, makeTopic, wireFor } from './wire-fixture.ts'
@@ -110,9 +110,9 @@ describe('the wire', () => {
 
   it('knows whether it can be used', async () => {
     const wireOptions = { settings: settingsFor(brokers), limits: defaultWireLimits }
-    expect(await isWireSupported(wireOptions, never)).toBe(true)
+    expect(await probeWire(wireOptions, never)).toEqual({ producing: true, idempotence: true, transactions: true })
     const nobody = { ...wireOptions, settings: settingsFor([`127.0.0.1:${await freePort()}`]) }
-    await expect(isWireSupported(nobody, never)).rejects.toMatchObject(unavailable)
+    await expect(probeWire(nobody, never)).rejects.toMatchObject(unavailable)
   })
 
   it('has no broker of an unknown id', async () => {

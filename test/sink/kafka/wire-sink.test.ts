@@ -6,6 +6,7 @@ import { silentMeter } from '../../../src/meter.ts'
 import { packRecords } from '../../../src/record-headers.ts'
 import { startBroker } from '../../../src/services/broker.ts'
 import type { Broker } from '../../../src/services/services.ts'
+import { Coordinators } from '../../../src/sink/kafka/producer/coordinators.ts'
 import { Dispatcher } from '../../../src/sink/kafka/producer/dispatcher.ts'
 import { PartitionQueue } from '../../../src/sink/kafka/producer/partition-queue.ts'
 import { Producer } from '../../../src/sink/kafka/producer/producer.ts'
@@ -13,8 +14,8 @@ import { BufferPool } from '../../../src/sink/kafka/record-batch/buffer-pool.ts'
 import type { Compression } from '../../../src/sink/kafka/record-batch/compression.ts'
 import { TopicLimits } from '../../../src/sink/kafka/topic-limits.ts'
 import type { Wire } from '../../../src/sink/kafka/wire.ts'
-import { WireSink, type WireSinkParts } from '../../../src/sink/kafka/wire-sink.ts'
-import { never, readTopic, record, spec } from './fixture.ts'
+import { openWireSink, type WireSinkParts } from '../../../src/sink/kafka/wire-sink.ts'
+import { never, plain, readTopic, record, spec } from './fixture.ts'
 import { identityOf, makeTopic, wireFor } from './wire-fixture.ts'
 
 const partitions = 4
@@ -22,14 +23,17 @@ const batchBytes = 8 << 10
 let broker: Broker
 let wire: Wire
 let dispatcher: Dispatcher
+let coordinators: Coordinators
 
 beforeAll(async () => {
   broker = await startBroker({ env: process.env, signal: never })
   wire = wireFor(broker.brokers)
   const settings = { lingerMs: 5, requestBytes: 2 * batchBytes }
   dispatcher = new Dispatcher({ wire, settings, clock: systemClock, log: silentLogger })
+  coordinators = new Coordinators({ wire, clock: systemClock })
 })
 afterAll(async () => {
+  coordinators[Symbol.dispose]()
   dispatcher[Symbol.dispose]()
   await wire[Symbol.asyncDispose]()
   await broker[Symbol.asyncDispose]()
@@ -37,9 +41,11 @@ afterAll(async () => {
 
 function partsFor(compression: Compression, limits = new TopicLimits(batchBytes)): WireSinkParts {
   return {
-    pipeline: 'p',
+    capabilities: { headers: true, idempotence: true, transactions: true },
     wire,
     dispatcher,
+    coordinators,
+    transactionTimeoutMs: 10_000,
     buffers: new BufferPool(),
     limits,
     settings: { compression, queueLimitBytes: 64 << 20, deliveryTimeoutMs: 60_000 },
@@ -72,7 +78,7 @@ function expectedNumbers(from: number, to: number): number[][] {
 
 describe('a sink of our own record batches, against a real broker', () => {
   it.each(['none', 'gzip'] as const)('keeps every record in order, compression %s', async compression => {
-    await using sink = await WireSink.open(partsFor(compression), never)
+    await using sink = await openWireSink(partsFor(compression), plain('p'), never)
     const topic = await makeTopic(broker.brokers, partitions)
     expect(await sink.partitions(topic, spec(partitions), never)).toBe(partitions)
     // Far more than five batches a partition: they queue, several are on the way at a time.
@@ -85,8 +91,8 @@ describe('a sink of our own record batches, against a real broker', () => {
   })
 
   it('lets two sinks write to the same partitions, each in its order', async () => {
-    await using one = await WireSink.open(partsFor('none'), never)
-    await using other = await WireSink.open(partsFor('none'), never)
+    await using one = await openWireSink(partsFor('none'), plain('p'), never)
+    await using other = await openWireSink(partsFor('none'), plain('p'), never)
     const topic = await makeTopic(broker.brokers, partitions)
     const sending: Promise<void>[] = []
     for (let from = 0; from < 2_000; from += 100) {
@@ -103,6 +109,7 @@ describe('a sink of our own record batches, against a real broker', () => {
     const { compression, ...settings } = partsFor('none').settings
     await using producer = new Producer({
       ...partsFor(compression),
+      pipeline: 'p',
       settings: { compression, ...settings },
       identity: await identityOf(wire),
       createQueue: () => new PartitionQueue(0x7fffffff - 60),
@@ -116,13 +123,13 @@ describe('a sink of our own record batches, against a real broker', () => {
     const limits = new TopicLimits(batchBytes)
     const topic = await makeTopic(broker.brokers, partitions, { 'max.message.bytes': '4000' })
     {
-      await using sink = await WireSink.open(partsFor('none', limits), never)
+      await using sink = await openWireSink(partsFor('none', limits), plain('p'), never)
       const refused = await sink.send(numbered(topic, 0, 400), never).catch((error: unknown) => error)
       expect(refused).toBeInstanceOf(Retryable)
       expect(await sink.send(numbered(topic, 400, 401), never).catch((error: unknown) => error)).toBe(refused)
     }
     expect(limits.get(topic)).toBeLessThan(4_000)
-    await using sink = await WireSink.open(partsFor('none', limits), never)
+    await using sink = await openWireSink(partsFor('none', limits), plain('p'), never)
     await sink.send(numbered(topic, 0, 400), never)
     const large = packRecords([record(topic, 1, 'x'.repeat(5_000))])
     const poison = await sink.send(large, never).catch((error: unknown) => error)

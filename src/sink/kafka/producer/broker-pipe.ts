@@ -45,7 +45,8 @@ interface Session {
 }
 
 /**
- * What goes to one broker: requests of at most one batch a partition, of all producers, at most five at a time.
+ * What goes to one broker: requests of at most one batch a partition, of all producers but those with transactions,
+ * whose requests are theirs alone; at most five at a time.
  *
  * A lane is ready (its next batch is full, or must go), lingering (its next batch is open), or not here. Batches
  * linger while the broker is busy: until they are full, `lingerMs` has passed since their first record, or nothing is
@@ -71,7 +72,7 @@ export class BrokerPipe {
 
   /** The lane may have something to send. */
   add(lane: Lane): void {
-    const batch = lane.queue.next()
+    const batch = lane.next()
     if (batch === undefined || batch.state === 'sealing' || this.#ready.has(lane.owner, lane)) return
     if (batch.state === 'open' && this.#lingerEndMs(batch) > this.#parts.clock.nowMs()) this.#lingering.add(lane)
     else {
@@ -138,7 +139,7 @@ export class BrokerPipe {
   /** Makes those ready that have waited long enough, or all. */
   #endLinger(nowMs: number, isIdle: boolean): void {
     for (const lane of this.#lingering) {
-      const batch = lane.queue.next()
+      const batch = lane.next()
       if (!isIdle && batch?.state === 'open' && this.#lingerEndMs(batch) > nowMs) return
       this.#lingering.delete(lane)
       if (batch !== undefined) this.#ready.add(lane.owner, lane)
@@ -152,13 +153,15 @@ export class BrokerPipe {
     const again: Lane[] = []
     let bytes = 0
     for (let lane = this.#ready.first; lane !== undefined; lane = this.#ready.first) {
-      // Two producers may write to one partition. A broker would keep only one of its batches in a request.
-      const isTwice = partitions.has(lane.name)
-      const batch = isTwice ? undefined : lane.takeSealed()
+      // Two producers may write to one partition. A broker would keep only one of its batches in a request, and it
+      // takes those of one transaction at a time.
+      const { transactionalId } = (request[0]?.lane ?? lane).owner
+      const isAlien = partitions.has(lane.name) || lane.owner.transactionalId !== transactionalId
+      const batch = isAlien ? undefined : lane.takeSealed()
       const batchBytes = batch?.records.bytes.length ?? 0
       if (batch !== undefined && bytes > 0 && bytes + batchBytes > this.#parts.settings.requestBytes) break
       this.#ready.take(lane.owner, lane)
-      if (isTwice) again.push(lane)
+      if (isAlien) again.push(lane)
       if (batch === undefined) continue
       lane.queue.sent(batch)
       lane.owner.sent(batch)
@@ -173,6 +176,7 @@ export class BrokerPipe {
 
   async #send(session: Session, request: Request): Promise<void> {
     session.requests.add(request)
+    const transactionalId = request[0]?.lane.owner.transactionalId
     const batches = request.map(({ lane, batch }) => ({
       topic: lane.topic,
       partition: lane.partition,
@@ -180,7 +184,7 @@ export class BrokerPipe {
     }))
     let answer: ProduceAnswer
     try {
-      answer = await session.connection.produce(batches)
+      answer = await session.connection.produce(batches, transactionalId)
     } catch (error) {
       if (session.requests.has(request)) this.#broke(session, faultOf(error, `send to broker ${this.#parts.nodeId}`))
       return

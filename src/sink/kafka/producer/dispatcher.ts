@@ -57,7 +57,7 @@ export class Dispatcher implements Disposable {
 
   /** The lane may have something to send. */
   offer(lane: Lane): void {
-    if (lane.waits || lane.queue.next() === undefined) return
+    if (lane.waits || lane.next() === undefined) return
     if (lane.queue.inFlight === 0) {
       const nodeId = this.#leaders.leaderOf(lane.topic, lane.partition)
       if (nodeId !== lane.nodeId) {

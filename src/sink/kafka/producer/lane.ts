@@ -4,6 +4,10 @@ import type { QueuedBatch } from './queued-batch.ts'
 
 /** The producer of a lane, as those who carry its batches see it. */
 export interface LaneOwner {
+  /** Its batches are in transactions of that id, and no other producer's may be in a request with them; undefined: in none. */
+  readonly transactionalId: string | undefined
+  /** Whether the batch, whose turn in its lane it is, may go now. If not, the lane is offered when it may. */
+  admits(lane: Lane, batch: QueuedBatch): boolean
   /** Gives a batch its sequence number and its bytes; they may come later, with `offer`. */
   seal(lane: Lane, batch: QueuedBatch): void
   /** The batch is on the wire from now on. */
@@ -44,9 +48,15 @@ export class Lane {
     this.queue = queue
   }
 
+  /** The batch whose turn on the wire it is, in whatever state; undefined while none may go. */
+  next(): QueuedBatch | undefined {
+    const batch = this.queue.next()
+    return batch !== undefined && this.owner.admits(this, batch) ? batch : undefined
+  }
+
   /** The batch whose turn it is, closed and sealed; undefined where none may go or its bytes are not there yet. */
   takeSealed(): QueuedBatch | undefined {
-    const batch = this.queue.next()
+    const batch = this.next()
     if (batch === undefined) return undefined
     if (batch.state === 'open' || batch.state === 'closed') this.owner.seal(this, batch)
     if (batch.state === 'sealed') return batch

@@ -1,43 +1,19 @@
-import type { Clock } from '../../../clock.ts'
 import { asFault, Configuration, type Fault, Retryable } from '../../../errors.ts'
-import type { Meter } from '../../../meter.ts'
 import type { Records } from '../../../record.ts'
-import type { BufferPool } from '../record-batch/buffer-pool.ts'
-import type { Compression } from '../record-batch/compression.ts'
 import { RecordBatch } from '../record-batch/record-batch.ts'
-import type { ProducerIdentity } from '../wire.ts'
 import { Alarm } from './alarm.ts'
 import { Call } from './call.ts'
-import type { Dispatcher } from './dispatcher.ts'
-import { Lane, type LaneOwner } from './lane.ts'
+import type { Lane, LaneOwner } from './lane.ts'
+import { Lanes, mostStalled } from './lanes.ts'
 import { PartitionQueue } from './partition-queue.ts'
-import { meaningOf, nameOf } from './produce-errors.ts'
+import { meaningOf, nameOf, networkException } from './produce-errors.ts'
+import type { ProducerParts } from './producer-parts.ts'
 import { QueuedBatch } from './queued-batch.ts'
-import { type BatchLimits, impossibleRecord, lateFault, refusalOf } from './refusals.ts'
+import { fencedOr, impossibleRecord, lateFault, refusalOf } from './refusals.ts'
+import { Transactions } from './transactions.ts'
 
 /** How long `dispose` waits for answers before it closes the connections that carry something of the producer. */
 const closeLimitMs = 3_000
-
-export interface IdempotentProducerSettings {
-  readonly compression: Compression
-  /** Records queued and unacknowledged; more is a fault of the caller, who has a window. */
-  readonly queueLimitBytes: number
-  /** How long a partition may go without progress before the producer gives up. */
-  readonly deliveryTimeoutMs: number
-}
-
-export interface ProducerParts {
-  readonly pipeline: string
-  readonly identity: ProducerIdentity
-  readonly dispatcher: Dispatcher
-  readonly limits: BatchLimits
-  readonly buffers: BufferPool
-  readonly settings: IdempotentProducerSettings
-  readonly clock: Clock
-  readonly meter: Meter
-  /** For tests: a queue whose sequence numbers are about to wrap, or that is broken. */
-  readonly createQueue?: () => PartitionQueue
-}
 
 /**
  * An idempotent producer: one identity, and for each partition a queue of record batches that are in order, sent as
@@ -46,7 +22,8 @@ export interface ProducerParts {
  */
 export class Producer implements LaneOwner, AsyncDisposable {
   readonly #parts: ProducerParts
-  readonly #lanes = new Map<string, Lane[]>()
+  readonly #lanes: Lanes
+  readonly #transactions: Transactions | undefined
   readonly #calls = new Set<Call>()
   readonly #deadline: Alarm
   /** Resolves when the producer has ended, nothing of it is on the wire and nothing will be. */
@@ -58,7 +35,13 @@ export class Producer implements LaneOwner, AsyncDisposable {
 
   constructor(parts: ProducerParts) {
     this.#parts = parts
+    this.#lanes = new Lanes(this, () => parts.createQueue?.() ?? new PartitionQueue(0))
+    this.#transactions = this.#openTransactions()
     this.#deadline = new Alarm(parts.clock, () => this.#checkDeadline())
+  }
+
+  get transactionalId(): string | undefined {
+    return this.#transactions && this.#parts.transactionalId
   }
 
   /** Finished bytes, without compression, of what is not acknowledged. */
@@ -78,19 +61,21 @@ export class Producer implements LaneOwner, AsyncDisposable {
    */
   async send(records: Records, signal: AbortSignal): Promise<void> {
     if (records.count === 0 && this.#ended === undefined) return
-    if (this.#ended === undefined) {
-      const refusal = this.#refusalOf(records)
-      if (signal.aborted) this.#end(signal.reason)
-      else if (refusal !== undefined) this.fail(refusal)
-    }
-    if (this.#ended !== undefined) {
-      const { reason } = this.#ended
-      await this.#quiet.promise
-      throw reason
-    }
-    const call = new Call(signal, () => this.#end(signal.reason))
-    this.#calls.add(call)
+    const call = this.#admit(records, signal)
+    if (call === undefined) return this.#refuse()
     this.#append(records, call)
+    await call.settled
+  }
+
+  /** Commits `also` with the records of every `send` before. Rejects as `send`; then nobody knows whether it is done. */
+  async commit(also: Records, signal: AbortSignal): Promise<void> {
+    const transactions = this.#transactions
+    if (transactions === undefined) throw new Configuration('INTERNAL', 'a commit without transactions')
+    const call = this.#admit(also, signal)
+    if (call === undefined) return this.#refuse()
+    call.openBatches += 1 // The transaction's end, beside the batches.
+    const lanes = this.#append(also, call)
+    transactions.commit(lanes, () => this.#settle(call))
     await call.settled
   }
 
@@ -99,12 +84,21 @@ export class Producer implements LaneOwner, AsyncDisposable {
     const { clock, dispatcher } = this.#parts
     this.#end(new Retryable('SINK_UNAVAILABLE', 'the sink was closed'))
     const patience = new AbortController()
+    const limit = new AbortController()
     clock.sleep(closeLimitMs, patience.signal).then(
-      () => dispatcher.cut(this),
+      () => {
+        limit.abort()
+        dispatcher.cut(this)
+      },
       () => {},
     )
     await this.#quiet.promise
+    await this.#transactions?.abort(limit.signal)
     patience.abort()
+  }
+
+  admits(lane: Lane, batch: QueuedBatch): boolean {
+    return this.#transactions?.admits(lane, batch) ?? true
   }
 
   seal(lane: Lane, batch: QueuedBatch): void {
@@ -117,6 +111,7 @@ export class Producer implements LaneOwner, AsyncDisposable {
         identity.producerEpoch,
         batch.baseSequence,
         settings.compression,
+        this.#transactions !== undefined,
       )
       if (bytes instanceof Promise) void this.#finishSealing(lane, batch, bytes)
       else lane.queue.sealed(batch)
@@ -134,6 +129,7 @@ export class Producer implements LaneOwner, AsyncDisposable {
   answered(lane: Lane, batch: QueuedBatch, errorCode: number): void {
     const { dispatcher, clock, limits } = this.#parts
     const meaning = meaningOf(errorCode)
+    if (errorCode === networkException) this.#transactions?.doubt()
     const outcome = lane.queue.answer(batch, meaning, clock.nowMs())
     this.#inFlight -= 1
     if (outcome === 'failed') {
@@ -142,7 +138,8 @@ export class Producer implements LaneOwner, AsyncDisposable {
     } else this.#remove(batch)
     if (outcome === 'acknowledged') {
       lane.trouble = undefined
-      this.#settle(batch)
+      for (const call of batch.calls) this.#settle(call)
+      this.#transactions?.acknowledged(batch)
     }
     if (outcome === 'fatal') this.fail(refusalOf(batch, errorCode, limits))
     if (this.#ended !== undefined) this.#finishIfQuiet()
@@ -156,11 +153,44 @@ export class Producer implements LaneOwner, AsyncDisposable {
     meter.count('sink_throttled_seconds_total', { pipeline }, throttleMs / 1000)
   }
 
-  fail(fault: Fault): void {
-    const { meter, pipeline } = this.#parts
+  fail(cause: Fault): void {
+    const { meter, pipeline, transactionalId } = this.#parts
     if (this.#ended !== undefined) return
+    const fault = fencedOr(cause, transactionalId)
     meter.count('sink_errors_total', { pipeline, code: fault.code })
     this.#end(fault)
+  }
+
+  #openTransactions(): Transactions | undefined {
+    const { identity, transactionalId, transactions, dispatcher, clock } = this.#parts
+    if (transactions === undefined || transactionalId === undefined) return undefined
+    return new Transactions({
+      identity: { ...identity, transactionalId },
+      coordinators: transactions.coordinators,
+      transactionTimeoutMs: transactions.timeoutMs,
+      clock,
+      offer: lane => dispatcher.offer(lane),
+      fail: this.fail.bind(this),
+    })
+  }
+
+  /** A call for `records`, which are to be appended; undefined: the producer has ended, perhaps by this very call. */
+  #admit(records: Records, signal: AbortSignal): Call | undefined {
+    if (this.#ended === undefined) {
+      const refusal = this.#refusalOf(records)
+      if (signal.aborted) this.#end(signal.reason)
+      else if (refusal !== undefined) this.fail(refusal)
+    }
+    if (this.#ended !== undefined) return undefined
+    const call = new Call(signal, () => this.#end(signal.reason))
+    this.#calls.add(call)
+    return call
+  }
+
+  /** Rejects with what ended the producer, once it is quiet. */
+  async #refuse(): Promise<never> {
+    await this.#quiet.promise
+    throw this.#ended?.reason
   }
 
   /** Why `records` cannot be taken at all. */
@@ -170,11 +200,12 @@ export class Producer implements LaneOwner, AsyncDisposable {
     return new Configuration('INTERNAL', `more than ${queueLimitBytes} bytes queued in the sink`)
   }
 
-  #append(records: Records, call: Call): void {
+  /** Returns the lanes that got records. */
+  #append(records: Records, call: Call): Set<Lane> {
     const nowMs = this.#parts.clock.nowMs()
-    const touched: Lane[] = []
+    const touched = new Set<Lane>()
     for (let i = 0; i < records.count; i += 1) {
-      const lane = this.#lane(records.topics[i]!, records.partitions[i]!)
+      const lane = this.#lanes.at(records.topics[i]!, records.partitions[i]!)
       let batch = lane.queue.open
       if (batch === undefined || !batch.records.fits(records, i, batch.limitBytes)) {
         batch = this.#begin(lane, nowMs)
@@ -186,26 +217,13 @@ export class Producer implements LaneOwner, AsyncDisposable {
       if (batch.calls.at(-1) !== call) {
         batch.calls.push(call)
         call.openBatches += 1
-        touched.push(lane)
+        touched.add(lane)
       }
       this.#count(batch)
     }
     this.#deadline.set(nowMs + this.#parts.settings.deliveryTimeoutMs)
     for (const lane of touched) this.#parts.dispatcher.offer(lane)
-  }
-
-  #lane(topic: string, partition: number): Lane {
-    let lanes = this.#lanes.get(topic)
-    if (lanes === undefined) {
-      lanes = []
-      this.#lanes.set(topic, lanes)
-    }
-    let lane = lanes[partition]
-    if (lane === undefined) {
-      lane = new Lane(this, topic, partition, this.#parts.createQueue?.() ?? new PartitionQueue(0))
-      lanes[partition] = lane
-    }
-    return lane
+    return touched
   }
 
   #begin(lane: Lane, nowMs: number): QueuedBatch {
@@ -213,6 +231,7 @@ export class Producer implements LaneOwner, AsyncDisposable {
     const records = new RecordBatch(lane.topic, lane.partition, buffers, lane.lastBatchBytes)
     const batch = new QueuedBatch(records, limits.get(lane.topic), nowMs)
     lane.queue.push(batch)
+    this.#transactions?.begin(lane, batch)
     return batch
   }
 
@@ -237,34 +256,21 @@ export class Producer implements LaneOwner, AsyncDisposable {
     batch.records.release()
   }
 
-  #settle(batch: QueuedBatch): void {
-    for (const call of batch.calls) {
-      call.openBatches -= 1
-      if (call.openBatches === 0 && this.#calls.delete(call)) call.resolve()
-    }
-  }
-
-  *#allLanes(): Generator<Lane> {
-    for (const lanes of this.#lanes.values()) for (const lane of lanes) if (lane !== undefined) yield lane
+  #settle(call: Call): void {
+    call.openBatches -= 1
+    if (call.openBatches === 0 && this.#calls.delete(call)) call.resolve()
   }
 
   #checkDeadline(): void {
     const { clock, dispatcher, settings } = this.#parts
-    let oldest: Lane | undefined
-    let oldestMs = Number.POSITIVE_INFINITY
-    for (const lane of this.#allLanes()) {
-      const sinceMs = lane.queue.stalledSinceMs ?? Number.POSITIVE_INFINITY
-      if (sinceMs >= oldestMs) continue
-      oldest = lane
-      oldestMs = sinceMs
-    }
+    const oldest = mostStalled(this.#lanes.all())
     if (oldest === undefined) return
-    const lateMs = oldestMs + settings.deliveryTimeoutMs
+    const lateMs = oldest.sinceMs + settings.deliveryTimeoutMs
     if (clock.nowMs() < lateMs) {
       this.#deadline.set(lateMs)
       return
     }
-    this.fail(lateFault(oldest, settings.deliveryTimeoutMs))
+    this.fail(lateFault(oldest.lane, settings.deliveryTimeoutMs))
     dispatcher.cut(this)
   }
 
@@ -273,7 +279,8 @@ export class Producer implements LaneOwner, AsyncDisposable {
     if (this.#ended !== undefined) return
     this.#ended = { reason }
     this.#deadline.stop()
-    for (const lane of this.#allLanes()) {
+    this.#transactions?.end()
+    for (const lane of this.#lanes.all()) {
       this.#parts.dispatcher.withdraw(lane)
       for (const batch of lane.queue.end()) this.#remove(batch)
     }

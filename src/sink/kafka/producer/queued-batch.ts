@@ -1,5 +1,6 @@
 import type { RecordBatch } from '../record-batch/record-batch.ts'
 import type { Call } from './call.ts'
+import type { Transaction } from './transaction.ts'
 
 /**
  * | state   | the batch                                                 | next                                       |
@@ -30,6 +31,8 @@ export class QueuedBatch {
   sends = 0
   /** What of it the producer has counted as queued. */
   countedBytes = 0
+  /** undefined: of a producer without transactions. */
+  transaction: Transaction | undefined
 
   constructor(records: RecordBatch, limitBytes: number, beganMs: number) {
     this.records = records

@@ -1,5 +1,6 @@
-import { type Fault, PoisonEvent, Retryable } from '../../../errors.ts'
+import { type Fault, Fenced, PoisonEvent, Retryable } from '../../../errors.ts'
 import type { Records } from '../../../record.ts'
+import { protocolCode } from '../classify.ts'
 import type { Lane } from './lane.ts'
 import { faultOfCode, isTooLarge } from './produce-errors.ts'
 import type { QueuedBatch } from './queued-batch.ts'
@@ -37,6 +38,16 @@ export function refusalOf({ records }: QueuedBatch, errorCode: number, limits: B
   limits.refusedBatch(topic, sizeBytes)
   const message = `${topic}: a batch was too large and is sent in smaller ones`
   return new Retryable('SINK_UNAVAILABLE', message, { cause: fault.cause })
+}
+
+/** What the brokers refuse an identity with once a later one of its transactional id was given. */
+const fenceCodes: ReadonlySet<number | undefined> = new Set([47, 90]) // INVALID_PRODUCER_EPOCH, PRODUCER_FENCED
+
+/** The same fault, or what it means for a producer that can be fenced. */
+export function fencedOr(fault: Fault, transactionalId: string | undefined): Fault {
+  if (transactionalId === undefined || !fenceCodes.has(protocolCode(fault))) return fault
+  const message = `another instance has taken over ${transactionalId}: ${fault.message}`
+  return new Fenced('SINK_FENCED', message, { cause: fault.cause })
 }
 
 export function lateFault({ topic, partition, trouble }: Lane, limitMs: number): Retryable {

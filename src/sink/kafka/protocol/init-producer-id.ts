@@ -1,5 +1,6 @@
 import type { ProducerIdentity } from '../wire.ts'
 import { AnswerReader } from './answer-reader.ts'
+import { BodyWriter } from './body-writer.ts'
 import { BrokerError } from './broker-error.ts'
 import type { Request } from './request.ts'
 
@@ -8,17 +9,24 @@ export const initProducerIdApi = { apiKey: 22, apiVersion: 1 }
 /** Without transactional id there is no transaction that could time out; this is what the Java client sends. */
 const noTimeoutMs = 2 ** 31 - 1
 
-/** An identity without transactional id. The parser throws BrokerError for an error that the broker answers. */
-export function initProducerIdRequest(): Request<ProducerIdentity> {
-  return { ...initProducerIdApi, encode: () => [encodeInitProducerId()], parse: parseInitProducerId }
+/** What is to be asked of the coordinator of a transactional id. */
+export interface Fence {
+  readonly transactionalId: string
+  /** After so long the coordinator aborts a transaction that was neither committed nor aborted. */
+  readonly transactionTimeoutMs: number
 }
 
-/** transactional_id transaction_timeout_ms */
-function encodeInitProducerId(): Buffer {
-  const body = Buffer.allocUnsafe(6)
-  body.writeInt16BE(-1, 0)
-  body.writeInt32BE(noTimeoutMs, 2)
-  return body
+/**
+ * An identity. With a fence every earlier identity of that transactional id is refused from then on, and its open
+ * transaction aborted; while that goes on, the answer is 51 (CONCURRENT_TRANSACTIONS). The parser throws BrokerError
+ * for an error that the broker answers.
+ */
+export function initProducerIdRequest(fence?: Fence): Request<ProducerIdentity> {
+  // transactional_id transaction_timeout_ms
+  const encode = () => [
+    new BodyWriter().string(fence?.transactionalId ?? null).int32(fence?.transactionTimeoutMs ?? noTimeoutMs).bytes,
+  ]
+  return { ...initProducerIdApi, encode, parse: parseInitProducerId }
 }
 
 function parseInitProducerId(answer: Buffer): ProducerIdentity {

@@ -11,13 +11,18 @@ const allInSyncReplicas = -1
 const unknownServerError = -1
 
 /**
- * Sends `batches`, at most one for each partition, without transactional id, acknowledged by all in-sync replicas. The
- * broker itself waits at most `ackTimeoutMs` for these (then error 7).
+ * Sends `batches`, at most one for each partition, acknowledged by all in-sync replicas. The broker itself waits at
+ * most `ackTimeoutMs` for these (then error 7). `transactionalId`: of the one producer whose transaction they are in;
+ * undefined where they are in none.
  */
-export function produceRequest(batches: readonly ProduceBatch[], ackTimeoutMs: number): Request<ProduceAnswer> {
+export function produceRequest(
+  batches: readonly ProduceBatch[],
+  ackTimeoutMs: number,
+  transactionalId?: string,
+): Request<ProduceAnswer> {
   return {
     ...produceApi,
-    encode: () => encodeProduce(batches, ackTimeoutMs),
+    encode: () => encodeProduce(batches, ackTimeoutMs, transactionalId),
     parse: answer => parseProduce(answer, batches),
   }
 }
@@ -36,12 +41,18 @@ function byTopic(batches: readonly ProduceBatch[]): Map<string, ProduceBatch[]> 
  * transactional_id acks timeout_ms [topic [partition records]]. What lies between the batches is written into one
  * buffer, of which the parts are views; the batches themselves are not copied.
  */
-function encodeProduce(batches: readonly ProduceBatch[], ackTimeoutMs: number): Buffer[] {
+function encodeProduce(
+  batches: readonly ProduceBatch[],
+  ackTimeoutMs: number,
+  transactionalId: string | undefined,
+): Buffer[] {
   const topics = byTopic(batches)
-  let size = 12 + 8 * batches.length
+  const idBytes = transactionalId === undefined ? 0 : Buffer.byteLength(transactionalId)
+  let size = 12 + idBytes + 8 * batches.length
   for (const topic of topics.keys()) size += 6 + Buffer.byteLength(topic)
   const between = Buffer.allocUnsafe(size)
-  let at = between.writeInt16BE(-1, 0)
+  let at = between.writeInt16BE(transactionalId === undefined ? -1 : idBytes, 0)
+  if (transactionalId !== undefined) at += between.write(transactionalId, at)
   at = between.writeInt16BE(allInSyncReplicas, at)
   at = between.writeInt32BE(ackTimeoutMs, at)
   at = between.writeInt32BE(topics.size, at)

@@ -24,6 +24,9 @@ const at = {
   recordCount: 57,
 } as const
 
+/** In the attributes: readers with read_committed see the batch once its transaction is committed. */
+const transactionalBit = 0x10
+
 /**
  * One partition's records in the form in which they are sent and stored: a record batch, format v2 (magic 2). Open
  * while records are added, then sealed: from there on its bytes never change, so that they can be sent again.
@@ -38,6 +41,7 @@ export class RecordBatch {
   #count = 0
   #baseTimestampMs = 0
   #maxTimestampMs = 0
+  #isTransactional = false
   #state: 'open' | 'sealing' | 'sealed' = 'open'
   #bytes: Buffer | undefined
 
@@ -107,11 +111,13 @@ export class RecordBatch {
     producerEpoch: number,
     baseSequence: number,
     compression: Compression,
+    isTransactional = false,
   ): Buffer | Promise<Buffer> {
     const buffer = this.#buffer
     if (this.#state !== 'open' || buffer === undefined) throw new Error('the record batch is sealed or released')
     if (this.#count === 0) throw new Error('the record batch is empty')
     this.#state = 'sealing'
+    this.#isTransactional = isTransactional
     this.#putHeader(buffer, producerId, producerEpoch, baseSequence)
     if (compression === 'none') return this.#finish(buffer, 'none', this.#sizeBytes)
     const compressed = compress(compression, buffer.subarray(batchHeaderBytes, this.#sizeBytes))
@@ -195,7 +201,7 @@ export class RecordBatch {
       return Buffer.alloc(0)
     }
     buffer.writeInt32BE(sizeBytes - at.partitionLeaderEpoch, at.batchLength)
-    buffer.writeInt16BE(codecBits[compression], at.attributes)
+    buffer.writeInt16BE(codecBits[compression] | (this.#isTransactional ? transactionalBit : 0), at.attributes)
     buffer.writeUInt32BE(crc32c(buffer, at.attributes, sizeBytes), at.crc)
     this.#buffer = buffer
     this.#bytes = buffer.subarray(0, sizeBytes)

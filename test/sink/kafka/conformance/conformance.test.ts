@@ -6,7 +6,7 @@ import type { BrokerCluster } from '../../../../src/services/services.ts'
 import type { KafkaTarget } from '../../../../src/sink/kafka/target.ts'
 import type { Sink } from '../../../../src/sink/sink.ts'
 import { options } from '../../../services/servers.ts'
-import { freshTopic, never, record, targetFor } from '../fixture.ts'
+import { freshTopic, never, plain, record, targetFor } from '../fixture.ts'
 import { carriers } from './carriers.ts'
 import { alterTopic, deleteTopic, readAll } from './cluster-admin.ts'
 import { faultRun } from './fault-run.ts'
@@ -46,7 +46,7 @@ function upTo(to: number): number[][] {
 async function replaying(target: KafkaTarget, work: (sink: Sink) => Promise<void>): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
-      await using sink = await target.open('p', never)
+      await using sink = await target.open(plain('p'), never)
       await work(sink)
       return
     } catch (error) {
@@ -109,13 +109,13 @@ describe.each(carriers)('a sink over %s', carrier => {
     await using target = targetFor(cluster.brokers, { deliveryTimeoutMs: 2_500 }, carrier)
     const unavailable = { name: 'Retryable', code: 'SINK_UNAVAILABLE' }
     const [unknown, deleted, other] = [freshTopic('unknown'), freshTopic('deleted'), freshTopic('other')]
-    await using bystander = await target.open('bystander', never)
+    await using bystander = await target.open(plain('bystander'), never)
     await bystander.partitions(other, spec, never)
     {
-      await using sink = await target.open('p', never)
+      await using sink = await target.open(plain('p'), never)
       await expect(sink.send(numbered(unknown, 0, 12), never)).rejects.toMatchObject(unavailable)
     }
-    await using sink = await target.open('p', never)
+    await using sink = await target.open(plain('p'), never)
     await sink.partitions(deleted, spec, never)
     await sink.send(numbered(deleted, 0, 12), never)
     await deleteTopic(cluster, deleted)
@@ -127,7 +127,7 @@ describe.each(carriers)('a sink over %s', carrier => {
     await bystander.send(numbered(other, 0, 120), never)
     expect(await numbersOf(other)).toEqual(upTo(120))
     // The pipeline begins again, with a topic that it makes itself.
-    await using next = await target.open('p', never)
+    await using next = await target.open(plain('p'), never)
     await next.partitions(deleted, spec, never)
     await next.send(numbered(deleted, 0, 24), never)
     expect(await numbersOf(deleted)).toEqual(upTo(24))
@@ -136,7 +136,7 @@ describe.each(carriers)('a sink over %s', carrier => {
   it('stopped in the middle: what arrived has no gap, and nothing arrives later', { timeout: 120_000 }, async () => {
     await using target = targetFor(cluster.brokers, { batchBytes: 8 << 10 }, carrier)
     const topic = freshTopic('stopped')
-    const sink = await target.open('p', never)
+    const sink = await target.open(plain('p'), never)
     await sink.partitions(topic, spec, never)
     await sink.send(numbered(topic, 0, 120), never)
     const stop = new AbortController()
@@ -155,7 +155,7 @@ describe.each(carriers)('a sink over %s', carrier => {
     }
     for (const outcome of outcomes) if (outcome.status === 'rejected') expect(outcome.reason).toBe(stop.signal.reason)
     // A new sink's records stand behind all that the old one has sent.
-    await using next = await target.open('p', never)
+    await using next = await target.open(plain('p'), never)
     await next.partitions(topic, spec, never)
     const marker = partitions * 10_000
     await next.send(numbered(topic, marker, marker + partitions), never)

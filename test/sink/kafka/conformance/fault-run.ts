@@ -4,7 +4,7 @@ import { type CounterName, type Meter, silentMeter } from '../../../../src/meter
 import type { BrokerCluster, BrokerNode } from '../../../../src/services/services.ts'
 import { defaultProducerSettings } from '../../../../src/sink/kafka/settings.ts'
 import { createKafkaTarget, type KafkaTarget } from '../../../../src/sink/kafka/target.ts'
-import { freshTopic, never, settingsFor } from '../fixture.ts'
+import { freshTopic, never, plain, settingsFor } from '../fixture.ts'
 import type { Carrier } from './carriers.ts'
 import { readAll } from './cluster-admin.ts'
 import { type FaultKind, inflict, type Scene } from './faults.ts'
@@ -68,7 +68,7 @@ export async function faultRun(
     const retries = new RetryMeter()
     const target = stack.use(targetOver(carrier, cluster.brokers, retries))
     const topics = [freshTopic(`${carrier}-a`), freshTopic(`${carrier}-b`)]
-    const loads = ['p', 'q'].map(pipeline => new Load(pipeline, topics, () => target.open(pipeline, never)))
+    const loads = ['p', 'q'].map(pipeline => new Load(pipeline, topics, () => target.open(plain(pipeline), never)))
     return { carrier, topics, loads, retries }
   })
   const loads = sides.flatMap(side => side.loads)

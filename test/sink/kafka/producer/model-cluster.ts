@@ -2,6 +2,7 @@ import { Retryable } from '../../../../src/errors.ts'
 import { maxInFlight } from '../../../../src/sink/kafka/producer/partition-queue.ts'
 import type {
   BrokerConnection,
+  CoordinatorConnection,
   ProduceAnswer,
   ProduceBatch,
   ProduceResult,
@@ -84,6 +85,14 @@ export class ModelCluster implements Wire {
   async initProducerId(): Promise<ProducerIdentity> {
     this.#producers += 1n
     return { producerId: this.#producers, producerEpoch: 0 }
+  }
+
+  findCoordinator(): Promise<number> {
+    return Promise.reject(unavailable('it has no coordinator'))
+  }
+
+  coordinate(): Promise<CoordinatorConnection> {
+    return Promise.reject(unavailable('it has no coordinator'))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}

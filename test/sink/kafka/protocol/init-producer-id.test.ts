@@ -18,6 +18,15 @@ describe('InitProducerId', () => {
     expect(initProducerIdApi).toEqual({ apiKey: initProducerIdV1.api.key, apiVersion: initProducerIdV1.api.version })
   })
 
+  it('is byte for byte what both clients send with a transactional id', async () => {
+    const ours = Buffer.concat(
+      initProducerIdRequest({ transactionalId: 'shop.orders.0', transactionTimeoutMs: 10_000 }).encode(),
+    )
+    expect(ours).toEqual(initProducerIdV1.createRequest('shop.orders.0', 10_000).buffer)
+    const fields = { transactionalId: 'shop.orders.0', transactionTimeout: 10_000 }
+    expect(ours).toEqual(await kafkaJsBody('initProducerId/v1', fields))
+  })
+
   it('is answered with an identity', () => {
     const bytes = answerOf(0, 2n ** 60n, 3)
     expect(initProducerIdRequest().parse(bytes)).toEqual({ producerId: 2n ** 60n, producerEpoch: 3 })

@@ -53,6 +53,18 @@ function answerOf(answered: readonly Answered[], throttleMs: number): Buffer {
 }
 
 describe('a produce request', () => {
+  it('is byte for byte what @platformatic/kafka sends in a transaction, but for the batches', () => {
+    const one = message('a', 1, 'one')
+    const batch = batchOf(one)
+    const theirs = produceV8.createRequest(-1, 30_000, [one], {
+      transactionalId: 'shop.größe.0',
+    }).buffer
+    const ours = Buffer.concat(produceRequest([batch], 30_000, 'shop.größe.0').encode())
+    const headBytes = ours.length - batch.bytes.length
+    expect(ours.subarray(0, headBytes)).toEqual(theirs.subarray(0, headBytes))
+    expect(ours.subarray(headBytes)).toEqual(batch.bytes)
+  })
+
   it('is byte for byte what @platformatic/kafka sends, topics grouped', () => {
     const all = [message('a', 1, 'one'), message('größe', 0, 'zwei'), message('a', 0, 'three'), message('a', 1, 'four')]
     // Partitions in rising order, as they put them.

@@ -94,6 +94,17 @@ describe.each(codecs)('with %s', compression => {
     )
   })
 
+  test('a batch of a transaction says so', async () => {
+    const batch = batchOf([
+      { topic: 'orders', partition: 3, key: Buffer.from('k'), value: Buffer.alloc(500), headers: {}, timestampMs: 1 },
+    ])
+    const sealed = await batch.seal(1n, 0, 0, compression, true)
+    expect(sealed.readInt16BE(21)).toBe(codecBits[compression] | 0x10)
+    expect(sealed.readUInt32BE(17)).toBe(checksumOf(sealed))
+    for (const decoded of [byPlatformatic(sealed), await byKafkajs(sealed)])
+      expect(decoded).toMatchObject({ producerId: '1' })
+  })
+
   test('what compresses well is compressed, what does not is left alone', async () => {
     const like = (value: Buffer): OutRecord => ({
       topic: 'orders',

@@ -1,0 +1,18 @@
+import type { Lane } from './lane.ts'
+
+/**
+ * One transaction of a producer, from its first record to its end. Several may be waiting one behind the other, of
+ * which only the first, the present one, is known to the coordinator.
+ */
+export class Transaction {
+  /** Whose batches are in it, in the order of their coming. */
+  readonly lanes = new Set<Lane>()
+  /** Whose partitions the coordinator has added to it; only these may be sent to. */
+  readonly added = new Set<Lane>()
+  /** Batches without acknowledgement. */
+  openBatches = 0
+  /** When the coordinator was first asked to add a partition, milliseconds since the Unix epoch; undefined: not yet. */
+  begunMs: number | undefined
+  /** To be called once it is committed; undefined while it takes records. */
+  onCommitted: (() => void) | undefined
+}
