@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-/** What takes too long for every run: `npm run test:faults`. These tests start all they need themselves. */
+/** What takes too long for every run: the scripts `test:faults:…`. These tests start all they need themselves. */
 export default defineConfig({
   test: {
     include: ['test/**/*.faults.ts'],

@@ -22,6 +22,11 @@ export class Arrivals {
     this.#slots.set(seen.key, Number(seen.source.slice(seen.source.lastIndexOf('/') + 1)))
   }
 
+  /** Since when nothing has come. */
+  get quietMs(): number {
+    return Date.now() - (this.seen.at(-1)?.atMs ?? 0)
+  }
+
   /** The slot that a key's records name; -1 where there are none. */
   slotOf(key: string): number {
     return this.#slots.get(key) ?? -1

@@ -90,7 +90,7 @@ export const twoCopies: Fault = {
   name: 'two copies at once',
   recoveryLimitMs: restartLimitMs,
   mayEndWith: 'FENCED',
-  fits: ({ mode }) => mode.daemons === 1 && mode.delivery === 'exactly-once',
+  fits: ({ mode }) => mode.daemons === 1,
   async inject(session) {
     const copy = session.daemons.find(({ name }) => name === 'daemon-2') ?? (await session.addDaemon())
     await copy.start()

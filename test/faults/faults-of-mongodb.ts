@@ -78,33 +78,42 @@ export const noMajority: Fault = {
   },
 }
 
-/** A write that only the primary has, which then dies: MongoDB takes it back, and it must never be seen (G5). */
+/**
+ * A write that only the primary has, which then dies: MongoDB takes it back, and it must never be seen (G5). To freeze
+ * the others would not do: what the primary sent them waits in their sockets and survives.
+ */
 export const rolledBack: Fault = {
   name: 'a write rolled back',
   recoveryLimitMs,
   async inject(session) {
     const primary = await session.servers.mongodb.primary()
     const others = await followers(session)
-    for (const member of others) member.freeze()
-    const written = await writePhantom(primary, session)
+    const replication = (mode: string) =>
+      Promise.all(others.map(member => command(member, { configureFailPoint: 'stopReplProducer', mode })))
+    await replication('alwaysOn')
+    await sleep(1_500) // Each meets the fail point with the next entry of the oplog, at the latest a second later.
+    const id = `phantom${crypto.randomUUID()}`
+    const written = await writePhantom(primary, session, id)
     await primary.kill('SIGKILL')
-    for (const member of others) member.thaw()
+    await replication('off')
     await elected(session, primary)
+    const since = Date.now()
+    const survived = await session.writer.adopt('orders', id)
     const heal = () => primary.start(startSignal())
-    return { bites: () => written, heal, recoversSinceMs: Date.now() }
+    return { bites: () => written && !survived, heal, recoversSinceMs: since }
   },
 }
 
-async function writePhantom(primary: Member, session: Session): Promise<boolean> {
+async function writePhantom(primary: Member, session: Session, id: string): Promise<boolean> {
   const limits = { serverSelectionTimeoutMS: 2_000, socketTimeoutMS: 5_000, retryWrites: false }
   await using client = new MongoClient(`mongodb://${primary.host}/?directConnection=true`, limits)
-  const phantom = { _id: `phantom${crypto.randomUUID()}` as never, v: 1, check: 'phantom' }
+  const phantom = { _id: id as never, v: 1, check: `orders/${id}@1` }
   try {
     const collection = client.db(session.name).collection('orders')
     await collection.insertOne(phantom, { writeConcern: { w: 1, journal: true } })
     return true
   } catch {
-    return false // It had already noticed that it is alone.
+    return false
   }
 }
 

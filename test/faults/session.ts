@@ -27,6 +27,7 @@ const collections = ['orders', 'items']
 const partitions = 6
 const startLimitMs = 60_000
 const settleLimitMs = 240_000
+const silenceMs = 45_000
 
 /** One deployment of the product with a writer, a reader and everything that may be hurt. */
 export class Session implements AsyncDisposable {
@@ -173,9 +174,9 @@ pipelines:
   async finish(): Promise<Verdict> {
     await this.writer.stop()
     const { journal } = this.writer
-    await until(() => this.arrivals.missing(journal) === undefined, 'everything', settleLimitMs).catch(
-      () => undefined, // What is missing then is lost, and the judge says what.
-    )
+    // What is missing after a long silence is lost, and the judge says what.
+    const isSettled = () => this.arrivals.missing(journal) === undefined || this.arrivals.quietMs > silenceMs
+    await until(isSettled, 'the end of the records', settleLimitMs)
     const exits = await Promise.all(this.daemons.map(daemon => daemon.stop('SIGTERM')))
     await this.#tail?.caughtUp(settleLimitMs)
     const state = await this.writer.state()

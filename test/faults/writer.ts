@@ -98,6 +98,15 @@ export class Writer implements AsyncDisposable {
     return state
   }
 
+  /** Whether a document that somebody else inserted is there for good; then it belongs to the journal. */
+  async adopt(collection: string, id: string): Promise<boolean> {
+    const [found] = await this.#collection(collection).find({ _id: id }, { readConcern: 'majority' }).toArray()
+    if (found === undefined) return false
+    const key = `${collection}/${id}`
+    this.journal.set(key, [{ key, version: 1, kind: 'insert', time: 2n ** 63n, atMs: 0 }])
+    return true
+  }
+
   #collection(name: string): Collection<Versioned> {
     return this.#client.db(this.#options.database).collection(name)
   }
