@@ -23,21 +23,11 @@ const binary: ReadonlySet<string> = new Set(['m2k.position'])
 /** The headers in `bytes[start, end)`; what is text comes back as a string. Throws a RangeError where they are malformed. */
 export function unpackHeaders(bytes: Buffer, start: number, end: number): Headers {
   const headers: Record<string, string | Buffer> = {}
-  let at = start
-  const number = (): number => {
-    let value = 0
-    for (let shift = 0; at < end && shift < 35; shift += 7) {
-      const byte = bytes[at++]!
-      value |= (byte & 127) << shift
-      if (byte < 128) return (value >>> 1) ^ -(value & 1)
-    }
-    throw new RangeError('malformed record headers')
-  }
+  const cursor = { at: start }
+  const number = () => readVarint(bytes, cursor, end)
   const slice = (): Buffer => {
-    const length = number()
-    if (length < 0 || at + length > end) throw new RangeError('malformed record headers')
-    at += length
-    return bytes.subarray(at - length, at)
+    const from = skip(cursor, number(), end)
+    return bytes.subarray(from, cursor.at)
   }
   for (let left = number(); left > 0; left--) {
     const name = slice().toString()
@@ -45,6 +35,45 @@ export function unpackHeaders(bytes: Buffer, start: number, end: number): Header
     headers[name] = binary.has(name) ? Buffer.from(value) : value.toString()
   }
   return headers
+}
+
+/**
+ * The value of the first header of that name in `bytes[start, end)`, as a view; undefined where there is none, or it is
+ * null. Makes nothing of the others. Throws a RangeError where they are malformed.
+ */
+export function findHeader(bytes: Buffer, start: number, end: number, name: Buffer): Buffer | undefined {
+  const cursor = { at: start }
+  for (let left = readVarint(bytes, cursor, end); left > 0; left--) {
+    const nameBytes = readVarint(bytes, cursor, end)
+    const nameAt = skip(cursor, nameBytes, end)
+    const valueBytes = readVarint(bytes, cursor, end)
+    const valueAt = skip(cursor, Math.max(valueBytes, 0), end)
+    if (nameBytes !== name.length || name.compare(bytes, nameAt, nameAt + nameBytes) !== 0) continue
+    return valueBytes < 0 ? undefined : bytes.subarray(valueAt, cursor.at)
+  }
+  return undefined
+}
+
+interface Cursor {
+  at: number
+}
+
+/** A zigzag varint of at most 32 bits. */
+function readVarint(bytes: Buffer, cursor: Cursor, end: number): number {
+  let value = 0
+  for (let shift = 0; cursor.at < end && shift < 35; shift += 7) {
+    const byte = bytes[cursor.at++]!
+    value |= (byte & 127) << shift
+    if (byte < 128) return (value >>> 1) ^ -(value & 1)
+  }
+  throw new RangeError('malformed record headers')
+}
+
+/** Where the `length` bytes began that are passed over. */
+function skip(cursor: Cursor, length: number, end: number): number {
+  if (length < 0 || cursor.at + length > end) throw new RangeError('malformed record headers')
+  cursor.at += length
+  return cursor.at - length
 }
 
 /** Record `i` as an object of its own. */

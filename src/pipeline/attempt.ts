@@ -10,6 +10,7 @@ import type { Delivery } from './pipeline.ts'
 import { createPrepare } from './prepare.ts'
 import { Saver } from './saver.ts'
 import { stream } from './stream.ts'
+import { Tails, withTails } from './tails.ts'
 
 /** The parts of the loop that are exchanged: the simulation puts broken ones in their place. */
 export interface Machinery {
@@ -66,9 +67,11 @@ interface Opened {
 async function openDelivery(parts: PipelineParts, sink: Sink, stop: AbortSignal, machine: Machinery): Promise<Opened> {
   const { store, clock, limits } = parts
   if (parts.delivery === 'at-least-once') {
-    const ledger = await openLedger(parts, (checkpoint, signal) => store.save(checkpoint, signal), stop)
+    const ledger = await openLedger(parts, writeThrough(store, sink), stop)
     const saver = new Saver({ ledger, intervalMs: parts.saveIntervalMs, hurry: stop, clock })
-    return { ledger, delivery: machine.atLeastOnce(sink, saver) }
+    const tails = await openTails(parts, ledger, stop)
+    const create = (saving: Pick<Saver, 'save' | 'usePartitions'>) => machine.atLeastOnce(sink, saving)
+    return { ledger, delivery: tails ? withTails(tails, saver, create, stop) : create(saver) }
   }
   const transactional = transactionalSink(sink, parts.name)
   const { toRecords } = transactionalStore(store, parts.name)
@@ -83,6 +86,27 @@ async function openDelivery(parts: PipelineParts, sink: Sink, stop: AbortSignal,
     clock,
   })
   return { ledger, delivery }
+}
+
+function openTails(parts: PipelineParts, ledger: Ledger, signal: AbortSignal): Promise<Tails> | undefined {
+  const { tailReader: reader, deployment, name, slot, meter } = parts
+  if (reader === undefined) return undefined
+  const source = `${deployment}/${name}/${slot}`
+  const onDuplicates = (count: number) =>
+    meter.count('records_total', { pipeline: name, outcome: 'already-there' }, count)
+  return Tails.open({ reader, source, ends: ledger.ends, partitions: ledger.partitionCounts, onDuplicates }, signal)
+}
+
+/**
+ * At-least-once: where checkpoints are records of Kafka they go through the pipeline's own sink. So the fence that
+ * keeps a predecessor's records out keeps its checkpoints out too, from our first one on: were one to follow ours, a
+ * crash of ours in mid-replay would leave the replay's old values last (G2). Other stores compare epochs themselves.
+ */
+function writeThrough(store: CheckpointStore, sink: Sink): WriteCheckpoint {
+  if (isTransactionalStore(store) && sink.capabilities.idempotence) {
+    return (checkpoint, signal) => sink.send(store.toRecords(checkpoint), signal)
+  }
+  return (checkpoint, signal) => store.save(checkpoint, signal)
 }
 
 function openLedger(parts: PipelineParts, write: WriteCheckpoint, signal: AbortSignal): Promise<Ledger> {

@@ -94,6 +94,11 @@ export class Ledger {
     return this.#checkpoint.ends
   }
 
+  /** Partition count of each topic in use. */
+  get partitionCounts(): Checkpoint['partitions'] {
+    return this.#partitions
+  }
+
   /** The partition count of the topic's first use, undefined before it. */
   partitions(topic: string): number | undefined {
     return Object.hasOwn(this.#partitions, topic) ? this.#partitions[topic] : undefined

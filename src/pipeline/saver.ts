@@ -36,10 +36,10 @@ export class Saver {
     return this.#request(position, ends)
   }
 
-  /** Settles when the topic's partition count is durable. */
-  usePartitions(topic: string, count: number): Promise<void> {
+  /** Settles when the topic's partition count is durable, and with it `ends`. */
+  usePartitions(topic: string, count: number, ends?: Ends): Promise<void> {
     this.#parts.ledger.usePartitions(topic, count)
-    return this.#request(undefined, undefined)
+    return this.#request(undefined, ends)
   }
 
   #request(position: Position | undefined, ends: Ends | undefined): Promise<void> {

@@ -1,0 +1,75 @@
+import { findHeader } from '../../../record-headers.ts'
+import type { PartitionReader } from './partition-reader.ts'
+
+/** Partitions that are asked or read at the same time. */
+const partitionsAtOnce = 8
+const sourceName = Buffer.from('m2k.source')
+const positionName = Buffer.from('m2k.position')
+
+/**
+ * Reads back what a target without transactions has taken after a checkpoint (design decision 10). Records of others
+ * among ours are passed over, and what retention has removed is missed by nobody. Throws the Faults of the reader.
+ */
+export class Tails {
+  readonly #reader: Pick<PartitionReader, 'offset' | 'readPartition'>
+
+  constructor(reader: Pick<PartitionReader, 'offset' | 'readPartition'>) {
+    this.#reader = reader
+  }
+
+  /** The end of each of the first `count` partitions of `topic`: what comes later has at least this offset. */
+  async ends(topic: string, count: number, signal: AbortSignal): Promise<readonly number[]> {
+    const partitions = Array.from({ length: count }, (_, partition) => partition)
+    return await eachOf(partitions, async partition =>
+      Number(await this.#reader.offset(topic, partition, 'latest', signal)),
+    )
+  }
+
+  /**
+   * The highest `m2k.position` of the records of `source` (`deployment/pipeline/slot`) in each partition, from its
+   * offset in `from` to its end; undefined where there is none.
+   */
+  async highest(
+    topic: string,
+    from: readonly number[],
+    source: string,
+    signal: AbortSignal,
+  ): Promise<readonly (Buffer | undefined)[]> {
+    const own = Buffer.from(source)
+    return await eachOf(from, (offset, partition) => this.#highestIn(topic, partition, offset, own, signal))
+  }
+
+  async #highestIn(
+    topic: string,
+    partition: number,
+    from: number,
+    source: Buffer,
+    signal: AbortSignal,
+  ): Promise<Buffer | undefined> {
+    let highest: Buffer | undefined
+    // Uncommitted: this target knows no transactions, or it would not be read back.
+    const options = { isolation: 'read_uncommitted' } as const
+    for await (const records of this.#reader.readPartition(topic, partition, BigInt(from), options, signal)) {
+      for (const { headers } of records) {
+        const ofRecord = findHeader(headers, 0, headers.length, sourceName)
+        if (ofRecord === undefined || !ofRecord.equals(source)) continue
+        const position = findHeader(headers, 0, headers.length, positionName)
+        if (position !== undefined && (highest === undefined || position.compare(highest) > 0)) highest = position
+      }
+      if (highest !== undefined) highest = Buffer.from(highest) // Not a view on the batch.
+    }
+    return highest
+  }
+}
+
+/** `work` on each item, some at a time; the results in their order. All have ended before an error is told. */
+async function eachOf<T, R>(items: readonly T[], work: (item: T, index: number) => Promise<R>): Promise<readonly R[]> {
+  const results = new Array<R>(items.length)
+  const waiting = items.entries()
+  const worker = async () => {
+    for (const [index, item] of waiting) results[index] = await work(item, index)
+  }
+  const workers = await Promise.allSettled(Array.from({ length: partitionsAtOnce }, worker))
+  for (const result of workers) if (result.status === 'rejected') throw result.reason
+  return results
+}
