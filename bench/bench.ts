@@ -24,9 +24,30 @@ export interface Bench {
   readonly signal: AbortSignal
 }
 
-/** In the order in which they run in every round. */
-export function allConnectors({ peers, ours }: Bench): readonly Connector[] {
-  return [...peers, ours]
+/** A connector as it is entered in one scenario. */
+export interface Entrant {
+  readonly connector: Connector
+  /** Its settings, in the tables. */
+  readonly variant: string
+}
+
+/** What ours is entered with beside the peers, which are at-least-once as they are measured. */
+export type Delivery = 'at-least-once' | 'exactly-once'
+
+/** In the order in which they run in every round. `settings` are further ones of ours in exactly-once. */
+export function entrants(
+  { peers, ours }: Bench,
+  peerVariant: (peer: Connector) => string,
+  deliveries: readonly Delivery[],
+  settings: readonly string[] = [],
+): Entrant[] {
+  return [
+    ...peers.map(connector => ({ connector, variant: peerVariant(connector) })),
+    ...deliveries.map(variant => ({
+      connector: ours.with([`delivery=${variant}`, ...(variant === 'exactly-once' ? settings : [])]),
+      variant,
+    })),
+  ]
 }
 
 /** A connector that fails in one run is told, and the other runs go on. Rejects once `signal` has aborted. */

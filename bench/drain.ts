@@ -1,5 +1,5 @@
 import { collections } from './backlog.ts'
-import { allConnectors, type Bench, surviving } from './bench.ts'
+import { type Bench, type Entrant, entrants, surviving } from './bench.ts'
 import type { Connector, Job } from './connector.ts'
 import type { Scenario } from './options.ts'
 import type { Figure, Result } from './results.ts'
@@ -90,19 +90,19 @@ function summaryLine(figures: Partial<Record<Figure, number>>): string {
 
 /** The mixed backlog through every connector in turn. */
 export async function drainAll(bench: Bench, round: number, lookup: boolean): Promise<void> {
-  for (const connector of allConnectors(bench)) {
+  const deliveries = lookup ? (['at-least-once'] as const) : (['at-least-once', 'exactly-once'] as const)
+  for (const entrant of entrants(bench, () => 'tuned', deliveries)) {
     const job: Job = { collections: [collections.mixed], lookup, from: 'backlog', settings: 'tuned' }
-    const run = mixedRun(bench, connector, round, lookup)
-    await surviving(bench, async () => bench.results.add(await drain(bench, connector, job, run)))
+    const run = mixedRun(bench, entrant, round, lookup)
+    await surviving(bench, async () => bench.results.add(await drain(bench, entrant.connector, job, run)))
   }
 }
 
-function mixedRun({ options, ours }: Bench, connector: Connector, round: number, lookup: boolean): Run {
+function mixedRun({ options }: Bench, { connector, variant }: Entrant, round: number, lookup: boolean): Run {
   const { events } = options
   return {
     scenario: lookup ? 'lookup' : 'drain',
-    variant: connector.name === ours.name ? 'default' : 'tuned',
-    ...{ round, events, partitions },
+    ...{ variant, round, events, partitions },
     records: Math.round(events * connector.recordsPerEvent),
   }
 }

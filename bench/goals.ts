@@ -11,6 +11,8 @@ export interface Goal {
 }
 
 const us = 'mongo2kafka'
+const atLeastOnce = 'at-least-once'
+const exactlyOnce = 'exactly-once'
 const growthAllowedMb = 10
 
 /** undefined where it was not measured. */
@@ -23,10 +25,11 @@ export function isMet({ measured, limit, atLeast }: Goal): boolean | undefined {
 export function goals(results: readonly Result[]): Goal[] {
   const by = (figure: Figure) => (run: Result) => run.figures[figure]
   const against = (scenario: 'drain' | 'lookup' | 'latency', connector: string, figure: Figure) =>
-    ratio(results, { scenario, connector: us }, { scenario, connector }, by(figure))
-  const ours = (scenario: Which['scenario'], figure: Figure, variant?: string) =>
-    typical(results, { scenario, connector: us, ...(variant !== undefined && { variant }) }, figure)
-  const drain: Which = { scenario: 'drain', connector: us }
+    ratio(results, { scenario, connector: us, variant: atLeastOnce }, { scenario, connector }, by(figure))
+  const ours = (scenario: Which['scenario'], figure: Figure, variant: string = atLeastOnce) =>
+    typical(results, { scenario, connector: us, variant }, figure)
+  const drain: Which = { scenario: 'drain', connector: us, variant: atLeastOnce }
+  const exactly: Which = { ...drain, variant: exactlyOnce }
   const limitOfSource: Which = { scenario: 'source', variant: 'no lookup' }
   return [
     atLeast('drain: times mongo-kafka', 4, '×', against('drain', 'mongo-kafka', 'eventsPerS')),
@@ -52,6 +55,9 @@ export function goals(results: readonly Result[]): Goal[] {
     atMost('latency p50, of the best peer', 0.5, '×', ofBestPeer(results, 'p50Ms')),
     atMost('latency p99, of the best peer', 0.5, '×', ofBestPeer(results, 'p99Ms')),
     atMost('start to first event', 1.5, 's', ours('drain', 'startS')),
+    atMost('exactly-once: CPU seconds per million events', 6, 's', ours('drain', 'cpuPerM', exactlyOnce)),
+    atLeast('exactly-once: share of at-least-once', 0.8, '×', ratio(results, exactly, drain, by('eventsPerS'))),
+    atMost('exactly-once, four slots: latency p99', 50, 'ms', ours('latency', 'p99Ms', exactlyOnce)),
     atMost('a hundred pipelines, of the CPU of one (with mongod)', 1.15, '×', hundred(results)),
     atMost('lz4: added CPU seconds per million', 1.5, 's', added(ours, 'lz4')),
   ]
@@ -73,7 +79,7 @@ function growth(results: readonly Result[]): number | undefined {
 
 /** Against whichever peer had the smaller median. */
 function ofBestPeer(results: readonly Result[], figure: Figure): number | undefined {
-  const ours = typical(results, { scenario: 'latency', connector: us }, figure)
+  const ours = typical(results, { scenario: 'latency', connector: us, variant: atLeastOnce }, figure)
   const peers = ['mongo-kafka', 'debezium'].flatMap(
     connector => typical(results, { scenario: 'latency', connector }, figure) ?? [],
   )

@@ -1,5 +1,5 @@
 import { collections, database, document } from './backlog.ts'
-import { allConnectors, type Bench, surviving } from './bench.ts'
+import { type Bench, type Entrant, entrants, surviving } from './bench.ts'
 import { Child } from './child.ts'
 import type { Connector, Job, Running } from './connector.ts'
 import { pidsOf } from './drain.ts'
@@ -47,15 +47,14 @@ function settingsOf(connector: Connector): Job['settings'] {
   return connector.name === 'debezium' ? 'tuned' : 'default'
 }
 
-async function latency(bench: Bench, connector: Connector, round: number): Promise<Result> {
+async function latency(bench: Bench, { connector, variant }: Entrant, round: number): Promise<Result> {
   const { options, servers, client, topics, progress } = bench
   const { latency: collection } = collections
-  const variant = settingsOf(connector)
   progress(`latency ${variant}, round ${round}: ${connector.name}`)
   const db = client.db(database)
   await db.dropCollection(collection)
   await db.createCollection(collection)
-  const job: Job = { collections: [collection], lookup: false, from: 'now', settings: variant }
+  const job: Job = { collections: [collection], lookup: false, from: 'now', settings: settingsOf(connector) }
   const running = await startProbed(bench, connector, job)
   await using stack = new AsyncDisposableStack()
   stack.defer(() => running.stop())
@@ -100,9 +99,9 @@ async function latency(bench: Bench, connector: Connector, round: number): Promi
   return { scenario: 'latency', connector: connector.name, variant, round, complete, info: connector.info, figures }
 }
 
-/** 1,000 inserts a second, w: majority, through every connector in turn. */
+/** 1,000 inserts a second, w: majority, through every connector in turn; ours exactly-once with four slots. */
 export async function latencyAll(bench: Bench, round: number): Promise<void> {
-  for (const connector of allConnectors(bench)) {
-    await surviving(bench, async () => bench.results.add(await latency(bench, connector, round)))
+  for (const entrant of entrants(bench, settingsOf, ['at-least-once', 'exactly-once'], ['workers.slots=4'])) {
+    await surviving(bench, async () => bench.results.add(await latency(bench, entrant, round)))
   }
 }

@@ -101,6 +101,7 @@ export class Ours implements Connector {
     const pipelines = this.#split === 'apart' ? named.map(one => [one]) : [named]
     return {
       name,
+      delivery: 'at-least-once', // As the peers are; the scenarios that measure exactly-once say so.
       mongodb: { uri: this.#settings.mongoUri },
       sink: { brokers: [this.#settings.brokers] },
       admin: { port: 0 },

@@ -7,7 +7,7 @@
  *
  * `lookup` is `fullDocument: updateLookup` as we do it, batched; `server-lookup` the same done by MongoDB. Starts a
  * mongod of its own. `wide` and `narrow` read two collections of the database, one of them with `--share` of the writes,
- * on a stream of everything and on one without what nobody wants. With M2K_TEST_MONGODB_URI it uses that mongod, and drops the database `bench_source` there.
+ * on a stream of everything and on one without what nobody wants. `slots` is `none` read as 16 slots. With M2K_TEST_MONGODB_URI it uses that mongod, and drops the database `bench_source` there.
  */
 import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
@@ -23,7 +23,7 @@ import { Position } from '../src/position.ts'
 import { startReplicaSet } from '../src/services/replica-set.ts'
 import { openMongo } from '../src/source/mongo.ts'
 import { defaultReach } from '../src/source/reach.ts'
-import type { Selection } from '../src/source/source.ts'
+import type { Selection, Source } from '../src/source/source.ts'
 
 const { values: options } = parseArgs({
   options: {
@@ -48,6 +48,7 @@ const selections = {
   wide: { collections: someOfMany },
   narrow: { collections: someOfMany },
   lookup: { fullDocument: 'updateLookup' },
+  slots: { slot: { index: 0, count: 16 } },
   // With a filter MongoDB itself must look the documents up: the filter may be about them.
   'server-lookup': { fullDocument: 'updateLookup', filter: {} },
 } as const satisfies Record<string, Partial<Selection>>
@@ -161,7 +162,7 @@ async function drain({ uri, mode, wanted, from, batchBytes }: Drain): Promise<Re
   const reach = mode === 'narrow' ? narrow : wide
   const parts = { clock: systemClock, log: silentLogger, meter: silentMeter }
   await using mongo = await openMongo({ uri, ...parts, reach, ...(batchBytes && { batchBytes }) }, stop.signal)
-  const source = mongo.source({
+  const selection: Selection = {
     pipeline: 'bench',
     slot: { index: 0, count: 1 },
     collections: [`${DATABASE}.docs`],
@@ -169,16 +170,21 @@ async function drain({ uri, mode, wanted, from, batchBytes }: Drain): Promise<Re
     fullDocument: 'default',
     fullDocumentBeforeChange: 'default',
     ...selections[mode],
-  })
+  }
+  const { count } = selection.slot
+  const sources = Array.from({ length: count }, (_, index) => mongo.source({ ...selection, slot: { index, count } }))
   const mongodBefore = await mongodSeconds(client)
   const cpuBefore = process.cpuUsage()
   const start = performance.now()
   let [seen, batches] = [0, 0]
-  for await (const batch of source.read(Position.ofTime(BigInt(from)), stop.signal)) {
-    seen += batch.events.length
-    if (batch.events.length > 0) batches++
-    if (seen >= wanted) break
+  const read = async (source: Source): Promise<void> => {
+    for await (const batch of source.read(Position.ofTime(BigInt(from)), stop.signal)) {
+      seen += batch.events.length
+      if (batch.events.length > 0) batches++
+      if (seen >= wanted) stop.abort()
+    }
   }
+  await Promise.all(sources.map(read))
   const seconds = (performance.now() - start) / 1_000
   const { user, system } = process.cpuUsage(cpuBefore)
   const mongod = (await mongodSeconds(client)) - mongodBefore
