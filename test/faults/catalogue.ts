@@ -1,5 +1,6 @@
 import type { Fault } from './fault.ts'
 import { seamFaults } from './faults-at-seams.ts'
+import { checkpointFaults } from './faults-of-checkpoints.ts'
 import {
   asleep,
   blocked,
@@ -27,5 +28,6 @@ export const catalogue: readonly Fault[] = [
   ...seamFaults,
   ...mongodbFaults,
   ...kafkaFaults,
+  ...checkpointFaults,
   ...networkFaults,
 ]

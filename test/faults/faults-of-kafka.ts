@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Kafka, logLevel } from 'kafkajs'
-import { alterTopic, healthy, moveLeaders } from '../sink/kafka/conformance/cluster-admin.ts'
+import { alterTopic, deleteTopic, healthy, moveLeaders } from '../sink/kafka/conformance/cluster-admin.ts'
 import { type Fault, pick } from './fault.ts'
 import type { Frames } from './frames.ts'
-import type { Session } from './session.ts'
+import { type Session, until } from './session.ts'
 
 const nothing = async () => {}
 const startSignal = () => AbortSignal.timeout(120_000)
@@ -116,6 +116,34 @@ export const partitionsAdded: Fault = {
   },
 }
 
+/** A topic that nobody judges is gone: it is made again, and the others are served meanwhile or soon after. */
+export const topicDeleted: Fault = {
+  name: 'topic deleted',
+  recoveryLimitMs: 3 * recoveryLimitMs,
+  async inject(session) {
+    const { kafka } = session.servers
+    const topic = `${session.name}.scratch`
+    await session.writer.scribble('scratch')
+    await until(() => exists(session, topic), topic, 120_000)
+    await deleteTopic(kafka, topic)
+    await session.writer.scribble('scratch')
+    await until(() => exists(session, topic), `${topic} again`, 120_000)
+    return { bites: () => true, heal: nothing, recoversSinceMs: Date.now() }
+  },
+}
+
+async function exists(session: Session, topic: string): Promise<boolean> {
+  const kafka = new Kafka({ brokers: [...session.servers.kafka.brokers], logLevel: logLevel.NOTHING })
+  const admin = kafka.admin()
+  await admin.connect()
+  try {
+    const offsets = await admin.fetchTopicOffsets(topic).catch(() => [])
+    return offsets.some(({ high }) => Number(high) > 0)
+  } finally {
+    await admin.disconnect()
+  }
+}
+
 /** Some documents are larger than the topic takes now: the pipeline says so and stops, and loses nothing. */
 export const sizeShrunk: Fault = {
   name: 'message size shrunk',
@@ -140,6 +168,7 @@ export const kafkaFaults: readonly Fault[] = [
   leadersMoved,
   checkpointsUnanswered,
   partitionsAdded,
+  topicDeleted,
   sizeShrunk,
 ]
 

@@ -23,6 +23,13 @@ export interface SessionOptions {
   readonly main?: string | undefined
 }
 
+/** A record of the checkpoint topic that holds a position. */
+export interface StoredCheckpoint {
+  readonly key: Buffer
+  readonly value: Buffer
+  readonly partition: number
+}
+
 const collections = ['orders', 'items']
 const partitions = 6
 const startLimitMs = 60_000
@@ -43,6 +50,7 @@ export class Session implements AsyncDisposable {
   readonly #options: SessionOptions
   readonly #stack = new AsyncDisposableStack()
   readonly #saved = new Map<string, SavedPosition>()
+  readonly #stored = new Map<string, StoredCheckpoint>()
   #tail: Tail | undefined
   #directory = ''
 
@@ -170,6 +178,14 @@ pipelines:
     this.violations.push(...found)
   }
 
+  /** The last checkpoints, as they are stored. */
+  async checkpoints(): Promise<StoredCheckpoint[]> {
+    await this.#tail?.caughtUp(settleLimitMs)
+    return [...this.#stored.values()].map(({ key, value, partition }) => {
+      return { key: Buffer.from(key), value: Buffer.from(value), partition }
+    })
+  }
+
   /** Ends the writer, waits until everything has arrived, ends the daemons and judges all of it. */
   async finish(): Promise<Verdict> {
     await this.writer.stop()
@@ -205,15 +221,17 @@ pipelines:
 
   #see(topic: string, partition: number, record: FetchedRecord): void {
     if (topic !== this.checkpointTopic) this.arrivals.add(topic, partition, record)
-    else if (record.value !== null && String(record.key).includes('/')) this.#seeCheckpoint(record)
+    else if (/\/\d+$/.test(String(record.key))) this.#seeCheckpoint(partition, record)
   }
 
-  #seeCheckpoint(record: FetchedRecord): void {
+  #seeCheckpoint(partition: number, { key, value }: FetchedRecord): void {
+    if (key === null || value === null) return
     try {
-      const { pipeline, slot, position } = parseCheckpoint(record.value!, `offset ${record.offset}`)
+      const { pipeline, slot, position } = parseCheckpoint(value, this.checkpointTopic)
       this.#saved.set(`${pipeline}/${slot}`, { pipeline, slot, time: BigInt(position.clusterTime) })
-    } catch (error) {
-      this.violations.push(`G1: a checkpoint that cannot be read: ${(error as Error).message}`)
+      this.#stored.set(String(key), { key, value, partition })
+    } catch {
+      // One that a fault has damaged; the daemon must say so, and does not write any itself.
     }
   }
 

@@ -107,6 +107,12 @@ export class Writer implements AsyncDisposable {
     return true
   }
 
+  /** A document in a collection that nobody judges. */
+  async scribble(collection: string): Promise<void> {
+    const _id = crypto.randomUUID()
+    await this.#collection(collection).insertOne({ _id, v: 1, check: '' }, acknowledged)
+  }
+
   #collection(name: string): Collection<Versioned> {
     return this.#client.db(this.#options.database).collection(name)
   }
