@@ -1,0 +1,36 @@
+import { expect, test } from 'vitest'
+import { chooseDelivery } from '../../src/cli/delivery.ts'
+import type { Config } from '../../src/config/schema.ts'
+
+const choose = (delivery: Config['delivery'], store: 'kafka' | 'mongodb' | 'file', transactions: boolean) =>
+  chooseDelivery(
+    { delivery, checkpoint: { store } as Config['checkpoint'] },
+    { headers: true, idempotence: transactions, transactions },
+  )
+
+test('without a word: exactly-once where target and store can, else at-least-once; always with the reason', () => {
+  expect(choose(undefined, 'kafka', true)).toEqual({
+    delivery: 'exactly-once',
+    because: 'Kafka has transactions and keeps the checkpoints too',
+  })
+  expect(choose(undefined, 'kafka', false)).toEqual({
+    delivery: 'at-least-once',
+    because: 'the target has no transactions',
+  })
+  expect(choose(undefined, 'mongodb', true)).toEqual({
+    delivery: 'at-least-once',
+    because: 'checkpoints are kept in mongodb and not in Kafka',
+  })
+  expect(choose(undefined, 'file', false).because).toBe(
+    'the target has no transactions, and checkpoints are kept in file and not in Kafka',
+  )
+})
+
+test('as the configuration says, or an error where that is not to be had', () => {
+  const because = 'the configuration says so'
+  expect(choose('at-least-once', 'kafka', true)).toEqual({ delivery: 'at-least-once', because })
+  expect(choose('exactly-once', 'kafka', true)).toEqual({ delivery: 'exactly-once', because })
+  expect(() => choose('exactly-once', 'kafka', false)).toThrow(
+    expect.objectContaining({ code: 'DELIVERY_UNSUPPORTED', message: expect.stringContaining('no transactions') }),
+  )
+})
