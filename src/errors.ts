@@ -19,9 +19,9 @@ export const remedies = {
   SOURCE_STALLED:
     'None needed: the stream is opened again at the same position. If it persists, check the load of MongoDB.',
   SOURCE_HISTORY_LOST:
-    'The oplog no longer holds the saved position: changes were lost. Enlarge the oplog, then start this pipeline under a new name or remove its checkpoint, and copy the collection anew.',
+    'The oplog no longer holds the saved position: changes were lost. Enlarge the oplog, move the pipeline with `mongo2kafka checkpoint set --pipeline NAME --at now --yes -c FILE`, and copy the collection anew.',
   SOURCE_FROM_FUTURE:
-    'The saved position is later than MongoDB itself: a backup was restored, or this is another cluster. Start this pipeline under a new name or remove its checkpoint.',
+    'The saved position is later than MongoDB itself: a backup was restored, or this is another cluster. Move the pipeline with `mongo2kafka checkpoint set --pipeline NAME --at TIME --yes -c FILE`; what the backup does not have stays in the topic.',
   SOURCE_OTHER_CLUSTER:
     'The checkpoint belongs to another MongoDB. Correct mongodb.uri, or give this deployment another `name`.',
   SOURCE_IMAGE_MISSING:
@@ -40,6 +40,8 @@ export const remedies = {
   SINK_TOPIC_INVALID:
     'Topic names have 1 to 249 letters, digits, dots, underscores and hyphens: correct `topic` of the pipeline.',
   SINK_TOPIC_MISMATCH: 'The topic exists with fewer partitions than were used before. Restore it, or use a new topic.',
+  SINK_RECORD_INVALID:
+    'Kafka does not take this record: a compacted topic wants a key, or the brokers check what they get. Correct the topic, or keep the event out of the pipeline.',
   SINK_RECORD_TOO_LARGE:
     "Raise the topic's max.message.bytes (and the brokers' message.max.bytes) above the named size.",
   SINK_REJECTED: 'Kafka refused the records for the named reason; correct the topic or the broker accordingly.',
@@ -48,11 +50,14 @@ export const remedies = {
     'Another instance of this deployment has taken over; see to it that only one runs, or give it another `name`.',
   CHECKPOINT_CORRUPT:
     'The stored checkpoint cannot be read. Restore it from a copy, or, accepting that changes since the last run are lost, remove it.',
+  CHECKPOINT_DISK_FULL: 'Free some space on the disk of checkpoint.path; meanwhile saving is tried again.',
   CHECKPOINT_FENCED:
     'Another instance of this deployment has taken over; see to it that only one runs, or give it another `name`.',
   CHECKPOINT_MISMATCH:
-    'The stored checkpoints are of another number of slots, which is fixed at the first start, or of another MongoDB. Correct workers.slots or mongodb.uri, or give this deployment another `name`.',
+    'The stored checkpoints are of another deployment, another MongoDB, or another number of slots, which is fixed at the first start. Correct checkpoint, mongodb.uri or workers.slots, or give this deployment another `name`.',
   CHECKPOINT_NEWER: 'The checkpoint was written by a newer release: run that release or a later one.',
+  CHECKPOINT_READ_ONLY:
+    "Give the daemon's user the right to write in checkpoint.path, on a file system that is not read-only; meanwhile saving is tried again.",
   CHECKPOINT_REJECTED:
     'The checkpoint store refused for the named reason. In MongoDB its user needs role readWrite on checkpoint.database, and a replica set to write to; check checkpoint.uri.',
   CHECKPOINT_UNAVAILABLE: 'None needed: it is tried again. If it persists, check the checkpoint store.',
@@ -100,8 +105,26 @@ export class Retryable extends Fault {}
 /** The source cannot continue from the position: changes are missing for good. */
 export class PositionLost extends Fault {}
 
+/** Which record a target refused: enough to find its event again, and nothing of its contents (G9). */
+export interface RefusedRecord {
+  readonly topic: string
+  readonly partition: number
+  /** Length of its key. */
+  readonly keyBytes: number
+  /** Its header m2k.position; undefined where it has none. */
+  readonly position: Buffer | undefined
+}
+
 /** One event, or one record made of it, can never pass as things are. */
-export class PoisonEvent extends Fault {}
+export class PoisonEvent extends Fault {
+  /** undefined: the event itself is to blame, before there was a record. */
+  readonly record: RefusedRecord | undefined
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions & { readonly record?: RefusedRecord }) {
+    super(code, message, options)
+    this.record = options?.record
+  }
+}
 
 /** Another instance has taken over: stop writing at once. */
 export class Fenced extends Fault {}

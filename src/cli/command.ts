@@ -6,6 +6,8 @@ const usage = `Usage: mongo2kafka COMMAND
   validate -c FILE    checks the configuration file alone and shows every error
   status              state, position, lag and headroom of every pipeline of a running daemon
   pause PIPELINE      lets a pipeline rest at its position; resume PIPELINE lets it go on
+  checkpoint show     where every pipeline would continue: time, age, headroom; -c FILE
+  checkpoint set      moves pipelines to a time: --at TIME -c FILE; shows a plan, and needs --yes
   demo [--seconds N]  everything on one machine: a real MongoDB, a real Kafka, sample pipelines under load
 
 COMMAND --help says more.
@@ -25,6 +27,8 @@ export async function command(argv: readonly string[], io: Io, stop: AbortSignal
     case 'pause':
     case 'resume':
       return (await import('./pause.ts')).pauseOrResume(name, rest, io, stop)
+    case 'checkpoint':
+      return (await import('./checkpoint.ts')).checkpoint(rest, io, stop)
     case 'demo':
       return (await import('./demo.ts')).demo(rest, io, stop)
     case 'help':

@@ -5,11 +5,13 @@ import { openKafkaCheckpoints } from '../checkpoint/kafka.ts'
 import { openMongoCheckpoints } from '../checkpoint/mongo.ts'
 import type { Config, TlsConfig } from '../config/schema.ts'
 import { Configuration } from '../errors.ts'
+import type { TailReader } from '../pipeline/tails.ts'
 import { faultOf } from '../sink/kafka/classify.ts'
 import { createClient } from '../sink/kafka/client.ts'
 import { PartitionReader } from '../sink/kafka/reading/partition-reader.ts'
+import { Tails } from '../sink/kafka/reading/tails.ts'
 import { defaultProducerSettings, type KafkaSettings } from '../sink/kafka/settings.ts'
-import { createKafkaTarget } from '../sink/kafka/target.ts'
+import { createKafkaTarget, type KafkaTarget } from '../sink/kafka/target.ts'
 import type { Capabilities, Sink, SinkRequest } from '../sink/sink.ts'
 import { StdoutSink } from '../sink/stdout.ts'
 import { sameDeployment } from '../source/source.ts'
@@ -18,6 +20,8 @@ import type { Common } from './common.ts'
 /** Where all pipelines write: makes a sink for each of them and each slot. */
 export interface Target extends AsyncDisposable {
   readonly capabilities: Capabilities
+  /** For targets without transactions: reads back what they have taken after a checkpoint. */
+  readonly tailReader?: TailReader | undefined
   open(request: SinkRequest, signal: AbortSignal): Promise<Sink>
 }
 
@@ -39,22 +43,43 @@ export async function openTarget(common: Common, signal: AbortSignal): Promise<T
   const target = createKafkaTarget({ settings, client: config.sink.client, producer, clock, log, meter })
   try {
     await target.check(signal)
-    return target
+    return withTailReader(target, new PartitionReader({ settings, clock }))
   } catch (error) {
     await target[Symbol.asyncDispose]()
     throw error
   }
 }
 
-/** The checkpoint store that the configuration names, for positions of `cluster`. Throws Retryable or Configuration. */
-export async function openStore(common: Common, cluster: string, signal: AbortSignal): Promise<CheckpointStore> {
+/** Without headers no record says whose it is; with transactions there is nothing to read back. */
+function withTailReader(target: KafkaTarget, reader: PartitionReader): Target {
+  const { capabilities } = target
+  return {
+    capabilities,
+    tailReader: capabilities.headers && !capabilities.transactions ? new Tails(reader) : undefined,
+    open: (request, signal) => target.open(request, signal),
+    async [Symbol.asyncDispose]() {
+      await target[Symbol.asyncDispose]()
+      await reader[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/**
+ * The checkpoint store that the configuration names, for positions of `cluster`; undefined: whichever it is, as who only
+ * looks need not know. Throws Retryable or Configuration.
+ */
+export async function openStore(
+  common: Common,
+  cluster: string | undefined,
+  signal: AbortSignal,
+): Promise<CheckpointStore> {
   const { config, clock, log } = common
   const { store, path, topic, replication, uri, database, collection } = config.checkpoint
   const { slots } = config.workers
   const saveLimitMs = config.sink.producer.requestTimeoutMs
   if (store === 'file') {
     if (path === undefined) throw new Configuration('CONFIG_INVALID', 'checkpoint.store file needs checkpoint.path')
-    return openFileCheckpoints({ directory: path })
+    return openFileCheckpoints({ directory: path, deployment: config.name })
   }
   const facts = { deployment: config.name, slots, clock, saveLimitMs }
   if (store === 'mongodb') {
@@ -68,7 +93,7 @@ export async function openStore(common: Common, cluster: string, signal: AbortSi
       ...facts,
       topic,
       replication,
-      cluster: { identity: cluster, isSame: sameDeployment },
+      cluster: cluster === undefined ? undefined : { identity: cluster, isSame: sameDeployment },
       reader: new PartitionReader({ settings, clock, limits: { leaderWaitMs: saveLimitMs } }),
       connect: patience => createClient({ settings, log, clock, patience }),
       faultOf,
