@@ -1,0 +1,74 @@
+import { connect } from 'node:net'
+import { Kafka, logLevel } from 'kafkajs'
+import { describe, expect, inject, it } from 'vitest'
+import { packRecords } from '../../../../src/record-headers.ts'
+import { freshTopic, never, readTopic, record, spec, targetFor } from '../fixture.ts'
+import { KafkaProxy, transactionApis } from './proxy.ts'
+
+const brokers = inject('kafkaBrokers')
+const apis = { produce: 0, fetch: 1, metadata: 3 }
+
+const clientOf = (at: readonly string[]) =>
+  new Kafka({ brokers: [...at], logLevel: logLevel.NOTHING, retry: { retries: 1 } })
+
+describe('the proxy', () => {
+  it('is taken for the whole cluster: no client leaves it', async () => {
+    await using proxy = await KafkaProxy.open({ brokers })
+    const admin = clientOf(proxy.brokers).admin()
+    await admin.connect()
+    const cluster = await admin.describeCluster()
+    await admin.disconnect()
+    expect(cluster.brokers.map(({ host, port }) => `${host}:${port}`)).toEqual(proxy.brokers)
+    const topic = freshTopic('proxy')
+    await using target = targetFor(proxy.brokers)
+    await target.check(never)
+    await using sink = await target.open({ pipeline: 'p', transactionalId: undefined, transactions: false }, never)
+    expect(target.capabilities.transactions).toBe(true)
+    await sink.partitions(topic, spec(1), never)
+    await sink.send(packRecords([record(topic, 0, 'v')]), never)
+    expect(proxy.passed.get(apis.produce)).toBe(1)
+    expect(await readTopic(proxy.brokers, topic)).toHaveLength(1)
+    expect(proxy.passed.get(apis.fetch)).toBeGreaterThan(0)
+  })
+
+  it('does not list what it refuses, and closes the connection of who asks all the same', async () => {
+    await using proxy = await KafkaProxy.open({ brokers, refused: transactionApis })
+    const topic = freshTopic('proxy')
+    await using target = targetFor(proxy.brokers)
+    await target.check(never)
+    expect(target.capabilities).toEqual({ headers: true, idempotence: false, transactions: false })
+    await using sink = await target.open({ pipeline: 'p', transactionalId: undefined, transactions: false }, never)
+    await sink.partitions(topic, spec(1), never)
+    await sink.send(packRecords([record(topic, 0, 'v')]), never)
+    expect(await readTopic(brokers, topic)).toHaveLength(1)
+    expect(proxy.refusals).toBe(0)
+    const producer = clientOf(proxy.brokers).producer({ transactionalId: 'x', idempotent: true })
+    await expect(producer.connect().then(() => producer.transaction())).rejects.toThrow()
+    await producer.disconnect()
+  })
+
+  it('speaks old versions only, takes short requests only, and loses answers', async () => {
+    const topic = freshTopic('proxy')
+    const versions = { [apis.produce]: 5, [apis.fetch]: 4, [apis.metadata]: 5 }
+    await using proxy = await KafkaProxy.open({ brokers, versions, requestLimitBytes: 10_000 })
+    const client = clientOf(proxy.brokers)
+    const [admin, producer] = [client.admin(), client.producer({ retry: { retries: 0 } })]
+    await admin.connect()
+    await admin.createTopics({ topics: [{ topic, numPartitions: 1 }], waitForLeaders: true })
+    await producer.connect()
+    await producer.send({ topic, messages: [{ value: 'short' }] })
+    await expect(producer.send({ topic, messages: [{ value: 'x'.repeat(20_000) }] })).rejects.toThrow()
+    expect(proxy.refusals).toBe(1)
+    proxy.losing.set(apis.produce, 1)
+    await expect(producer.send({ topic, messages: [{ value: 'taken' }] })).rejects.toThrow()
+    await Promise.all([admin.disconnect(), producer.disconnect()])
+    expect((await readTopic(brokers, topic)).map(({ value }) => value)).toEqual(['short', 'taken'])
+  })
+
+  it('closes connections now and then', async () => {
+    await using proxy = await KafkaProxy.open({ brokers, closeAfterMs: 20 })
+    const [port] = proxy.brokers.map(address => Number(address.split(':')[1]))
+    const socket = connect(port!, '127.0.0.1')
+    await new Promise(resolve => socket.once('close', resolve))
+  })
+})
