@@ -72,6 +72,7 @@ function pipelineParts(
     cluster: mongo.identity,
     filterHash: mongo.filterHash(selection),
     store,
+    tailReader: target.tailReader,
     openSink: signal => target.open(sinkRequest, signal),
     createEncoder: (sink, generation) =>
       createEncoder(
