@@ -1,16 +1,15 @@
 import { createHash } from 'node:crypto'
 import { MongoClient } from 'mongodb'
 import type { Clock } from '../clock.ts'
-import { Configuration, PositionLost, Retryable } from '../errors.ts'
+import { Configuration } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Meter } from '../meter.ts'
-import { Position } from '../position.ts'
-import { backOffMs } from '../retry.ts'
+import { type ClusterTime, Position } from '../position.ts'
 import { classify } from './classify.ts'
 import { inspectCluster } from './cluster.ts'
 import { runCommand } from './command.ts'
 import { operationTimeOf } from './cursor.ts'
-import { futureLimit, refuseFuture } from './future.ts'
+import { FutureGuard } from './future.ts'
 import { Hub } from './hub.ts'
 import { Lookup } from './lookup.ts'
 import { compileMatcher } from './match.ts'
@@ -60,7 +59,7 @@ const connectTimeoutMs = 5_000
 const commandDeadlineMs = 10_000
 const gatherMs = 50
 const closeWaitMs = 3_000
-const backOff = { initialMs: 100, maxMs: 2_000 }
+const defaultPatienceMs = 30_000
 
 /**
  * Connects and looks whether change streams can be had. Throws Retryable (SOURCE_UNREACHABLE) for what may come yet,
@@ -100,6 +99,7 @@ class MongoSources implements Mongo {
   readonly #client: MongoClient
   readonly #owned: AsyncDisposableStack
   readonly #hub: Hub
+  readonly #future: FutureGuard
 
   constructor(
     options: MongoOptions,
@@ -114,6 +114,8 @@ class MongoSources implements Mongo {
     this.#owned = owned
     const { clock, log, stallMs = 10_000, reach = defaultReach } = options
     this.#hub = new Hub({ clock, log, gatherMs, stallMs, reach, open: opening => this.#reader(opening) })
+    const operationTime = () => this.#operationTime(new AbortController().signal)
+    this.#future = new FutureGuard({ clock, operationTime, patienceMs: options.patienceMs ?? defaultPatienceMs })
   }
 
   window(signal: AbortSignal): Promise<OplogWindow | undefined> {
@@ -128,7 +130,7 @@ class MongoSources implements Mongo {
       hub: this.#hub,
       lookup: new Lookup({ client: this.#client, clock, meter, deadlineMs: commandDeadlineMs }),
       now: signal => this.#now(signal),
-      check: (position, signal) => this.#check(position, signal),
+      check: (position, signal) => this.#future.check(position, signal),
     })
   }
 
@@ -145,36 +147,23 @@ class MongoSources implements Mongo {
 
   /** The tick after the primary's last operation: the first that can still get an event. */
   async #now(signal: AbortSignal): Promise<Position> {
+    return Position.ofTime((await this.#operationTime(signal)) + 1n)
+  }
+
+  async #operationTime(signal: AbortSignal): Promise<ClusterTime> {
     const { clock } = this.#options
     try {
       const options = { raw: false, deadlineMs: commandDeadlineMs, clock, signal }
-      return Position.ofTime(operationTimeOf(await runCommand(this.#client, 'admin', { ping: 1 }, options)) + 1n)
+      return operationTimeOf(await runCommand(this.#client, 'admin', { ping: 1 }, options))
     } catch (error) {
       signal.throwIfAborted()
       throw classify(error, 'read')
     }
   }
 
-  /** A seat at a stream that runs is never put to MongoDB: it would only wait, whatever its position. */
-  async #check(position: Position, signal: AbortSignal): Promise<void> {
-    const { clock, patienceMs = 30_000 } = this.#options
-    const startMs = clock.nowMs()
-    for (let failures = 1; ; failures++) {
-      try {
-        refuseFuture(position, (await this.#now(signal)).clusterTime - 1n)
-        return
-      } catch (error) {
-        if (error instanceof PositionLost && failures >= futureLimit) throw error
-        if (error instanceof Retryable && clock.nowMs() - startMs > patienceMs) throw error
-        if (!(error instanceof PositionLost || error instanceof Retryable)) throw error
-      }
-      await clock.sleep(backOffMs(backOff, failures, clock), signal)
-    }
-  }
-
   #reader(opening: Opening): ChangeStreamReader {
     const { clock, log, meter, getMoreDeadlineMs = 10_000, awaitMs = 1_000 } = this.#options
-    const { patienceMs = 30_000, batchBytes = 2_000_000, maxBatchEvents = 5_000 } = this.#options
+    const { patienceMs = defaultPatienceMs, batchBytes = 2_000_000, maxBatchEvents = 5_000 } = this.#options
     return new ChangeStreamReader({
       client: this.#client,
       clock,

@@ -148,6 +148,26 @@ describe('a hub', () => {
     for (const consumer of [steady, ...late]) await consumer.stop()
   })
 
+  it('has a bound, however far apart the pipelines are', async () => {
+    const world = new World(50)
+    world.write(...history(2_000))
+    const all = Array.from({ length: 20 }, (_, i) => {
+      return new Consumer(world.source(`p${i}`, ['d.a'], whole), behind(((i * 7) % 20) * 100))
+    })
+    for (const consumer of all) {
+      consumer.start()
+      await turns(3)
+    }
+    expect(world.hub.streams).toBe(4)
+    await until(() => all.every(({ position }) => position.compare(world.head) >= 0), 'up to date')
+    await until(() => world.hub.streams === 1, 'one stream')
+    expect(world.mostAlive).toBe(4)
+    for (const [i, consumer] of all.entries()) {
+      expect(consumer.got).toEqual(Array.from({ length: 2_000 }, (_, at) => at + 1).slice(((i * 7) % 20) * 100))
+      await consumer.stop()
+    }
+  })
+
   it('is not rewound by a pipeline that tries again', async () => {
     const world = new World()
     world.write(...history(50))

@@ -1,0 +1,47 @@
+import { expect, it } from 'vitest'
+import type { Clock } from '../../src/clock.ts'
+import { Retryable } from '../../src/errors.ts'
+import { Position } from '../../src/position.ts'
+import { FutureGuard } from '../../src/source/future.ts'
+
+const never = new AbortController().signal
+const at = (time: bigint) => Position.ofTime(time)
+const gone = () => new Retryable('SOURCE_NETWORK', 'no primary')
+
+/** Answers one by one, the last for ever; every wait takes as long as it says, at once. */
+function guardOf(...answers: readonly (bigint | Error)[]) {
+  let [asked, nowMs] = [0, 0]
+  const sleep = async (ms: number) => {
+    nowMs += ms
+  }
+  const clock: Clock = { nowMs: () => nowMs, random: () => 0.5, sleep }
+  const operationTime = async () => {
+    const answer = answers[Math.min(asked++, answers.length - 1)]!
+    if (answer instanceof Error) throw answer
+    return answer
+  }
+  return { guard: new FutureGuard({ clock, operationTime, patienceMs: 30_000 }), asked: () => asked }
+}
+
+it('asks once for many, and not again for what was reached', async () => {
+  const { guard, asked } = guardOf(10n, 20n)
+  await Promise.all([3n, 7n, 11n].map(time => guard.check(at(time), never)))
+  expect(asked()).toBe(1)
+  await guard.check(at(5n), never)
+  expect(asked()).toBe(1)
+  await guard.check(at(12n), never)
+  expect(asked()).toBe(2)
+})
+
+it('gives a new primary time, and refuses what MongoDB does not reach', async () => {
+  await guardOf(3n, 4n, 10n).guard.check(at(11n), never)
+  const { guard, asked } = guardOf(3n)
+  await expect(guard.check(at(5n), never)).rejects.toMatchObject({ name: 'PositionLost', code: 'SOURCE_FROM_FUTURE' })
+  expect(asked()).toBe(4)
+})
+
+it('waits for a primary, but not for ever', async () => {
+  await guardOf(gone(), gone(), gone(), gone(), gone(), gone(), 10n).guard.check(at(11n), never)
+  await expect(guardOf(gone()).guard.check(at(1n), never)).resolves.toBeUndefined()
+  await expect(guardOf(gone()).guard.check(at(2n), never)).rejects.toMatchObject({ code: 'SOURCE_NETWORK' })
+})
