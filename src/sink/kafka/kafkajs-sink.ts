@@ -1,4 +1,4 @@
-import { Configuration, type Fault, PoisonEvent, Retryable } from '../../errors.ts'
+import { Configuration, type Fault, type PoisonEvent, Retryable } from '../../errors.ts'
 import type { Meter } from '../../meter.ts'
 import type { OutRecord, Records } from '../../record.ts'
 import { outRecord } from '../../record-headers.ts'
@@ -6,7 +6,7 @@ import type { Capabilities, Sink, TopicSpec } from '../sink.ts'
 import { faultOf, verdictOf } from './classify.ts'
 import type { PartitionProducer } from './kafkajs/partition-producer.ts'
 import { type Batch, PartitionQueue, recordSizeBytes } from './kafkajs/partition-queue.ts'
-import { impossibleRecord } from './producer/refusals.ts'
+import { impossibleRecord, tooLarge } from './producer/refusals.ts'
 import type { ProducerSettings } from './settings.ts'
 import type { TopicLimits } from './topic-limits.ts'
 
@@ -15,6 +15,7 @@ const recordsPerSend = 2_000
 
 export interface KafkajsSinkParts {
   readonly pipeline: string
+  readonly capabilities: Capabilities
   /** Disposed with the sink. */
   readonly producer: PartitionProducer
   readonly settings: Pick<ProducerSettings, 'queueLimitBytes' | 'recordsPerProducer'>
@@ -38,7 +39,7 @@ type Queue = PartitionQueue<Call>
  * failure or abort ends the sink: what is queued behind must not be sent, or it would overtake what failed (G2).
  */
 export class KafkajsSink implements Sink {
-  readonly capabilities: Capabilities = { headers: true, idempotence: true, transactions: false }
+  readonly capabilities: Capabilities
   readonly #parts: KafkajsSinkParts
   readonly #queues = new Map<string, Queue[]>()
   readonly #counts = new Map<string, number>()
@@ -52,6 +53,7 @@ export class KafkajsSink implements Sink {
   #ended: { readonly reason: unknown } | undefined
 
   constructor(parts: KafkajsSinkParts) {
+    this.capabilities = parts.capabilities
     this.#parts = parts
   }
 
@@ -219,10 +221,9 @@ export class KafkajsSink implements Sink {
   }
 }
 
-/** Names topic and size, never the contents (G9). */
 function poison(record: OutRecord, cause: unknown): PoisonEvent {
-  const { topic, partition } = record
-  const size = recordSizeBytes(record)
-  const message = `topic ${topic}, partition ${partition}: a record of ${size} bytes is larger than the topic takes`
-  return new PoisonEvent('SINK_RECORD_TOO_LARGE', message, { cause })
+  const { topic, partition, key, headers } = record
+  const position = headers['m2k.position']
+  const place = { topic, partition, keyBytes: key.length, position: Buffer.isBuffer(position) ? position : undefined }
+  return tooLarge(place, recordSizeBytes(record), cause)
 }

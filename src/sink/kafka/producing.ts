@@ -113,8 +113,11 @@ class KafkajsProducing implements Producing {
     const { settings, producer, limits, countPartitions, clock, meter } = this.#options
     const log = this.#options.log.child({ pipeline })
     const onRetry = () => meter.count('sink_retries_total', { pipeline })
-    const client = await KafkajsProducer.open({ settings, producer, log, clock, onRetry }, signal)
-    return new KafkajsSink({ pipeline, producer: client, settings: producer, limits, countPartitions, meter })
+    const { capabilities } = this
+    const { idempotence: idempotent } = capabilities
+    const client = await KafkajsProducer.open({ settings, producer, idempotent, log, clock, onRetry }, signal)
+    const shared = { capabilities, limits, countPartitions, meter }
+    return new KafkajsSink({ pipeline, producer: client, settings: producer, ...shared })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}

@@ -69,6 +69,7 @@ class ManualProducer implements PartitionProducer {
 function sinkOver(producer: PartitionProducer, parts: Partial<KafkajsSinkParts> = {}): KafkajsSink {
   return new KafkajsSink({
     pipeline: 'p',
+    capabilities: { headers: true, idempotence: true, transactions: false },
     producer,
     settings: { queueLimitBytes: 1 << 20, recordsPerProducer: 2 ** 30 },
     limits: new TopicLimits(1 << 20),

@@ -135,7 +135,7 @@ describe('a sink of our own record batches, against a real broker', () => {
     const poison = await sink.send(large, never).catch((error: unknown) => error)
     expect(poison).toBeInstanceOf(PoisonEvent)
     expect(String(poison)).toMatch(
-      /topic wire-.*, partition 1: a record of 50\d\d bytes is larger than the topic takes/,
+      /topic wire-.*, partition 1, key of 1 bytes: a record of 50\d\d bytes is larger than the topic takes/,
     )
     expect(await numbersByPartition(topic)).toEqual(expectedNumbers(0, 400))
   })

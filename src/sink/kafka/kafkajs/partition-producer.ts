@@ -35,6 +35,8 @@ export interface PartitionProducer {
 export interface KafkajsProducerOptions {
   readonly settings: KafkaSettings
   readonly producer: ProducerSettings
+  /** Without, the target has no producer ids; then nothing is sent twice: a failure leaves open whether it arrived. */
+  readonly idempotent: boolean
   readonly log: Logger
   readonly clock: Clock
   readonly onRetry: () => void
@@ -58,6 +60,9 @@ export interface KafkajsProducerOptions {
  * - It keeps a connection on which a request timed out, and lets the other partitions time out there in turn: see
  *   `Client.drop`.
  * - It retries after `disconnect`: see `Client.cut`.
+ *
+ * Where the target knows no producer ids a second attempt could append twice. There each send is one attempt, and who
+ * replays after its failure asks the topic what arrived.
  */
 export class KafkajsProducer implements PartitionProducer {
   readonly #options: KafkajsProducerOptions
@@ -70,7 +75,7 @@ export class KafkajsProducer implements PartitionProducer {
     this.#options = options
     this.#compression = compressionType(options.producer.compression)
     this.#client = openClient(options)
-    this.#producer = createProducer(this.#client)
+    this.#producer = createProducer(this.#client, options.idempotent)
   }
 
   /** A connected producer with a producer id of its own. Rejects with kafkajs's error, or Retryable. */
@@ -95,7 +100,7 @@ export class KafkajsProducer implements PartitionProducer {
   async exchange(): Promise<void> {
     await disconnect(this.#producer, this.#client, this.#options.clock)
     this.#client = openClient(this.#options)
-    this.#producer = createProducer(this.#client)
+    this.#producer = createProducer(this.#client, this.#options.idempotent)
     if (this.#closed) this.#client.cut('the sink was closed')
     await this.#connect()
     this.#options.log.info({}, 'exchanged the Kafka producer before its sequence numbers run out')
@@ -125,9 +130,10 @@ export class KafkajsProducer implements PartitionProducer {
 
   /** Until the answer names the partition. What is sent again is what was sent. */
   async #deliver(topic: string, partition: number, records: readonly OutRecord[]): Promise<void> {
-    const { clock, onRetry } = this.#options
+    const { clock, onRetry, idempotent } = this.#options
     const client = this.#client
     const messages = records.map(toMessage)
+    const attempts = idempotent ? attemptLimit : 1
     for (let attempt = 1; ; attempt += 1) {
       try {
         const answer = await this.#producer.send({
@@ -138,9 +144,9 @@ export class KafkajsProducer implements PartitionProducer {
           compression: this.#compression,
         })
         if (answer.some(({ topicName, partition: answered }) => topicName === topic && answered === partition)) return
-        if (attempt >= attemptLimit) throw unanswered(topic, partition)
+        if (attempt >= attempts) throw unanswered(topic, partition)
       } catch (error) {
-        if (client.isCut || attempt >= attemptLimit || !isOfTheClient(error)) throw error
+        if (client.isCut || attempt >= attempts || !isOfTheClient(error)) throw error
       }
       onRetry()
       await clock.sleep(backOffMs(resendBackOff, attempt, clock))
@@ -166,9 +172,10 @@ function openClient(options: KafkajsProducerOptions): Client {
   return createClient({ ...options, patience: 'for-ever' })
 }
 
-function createProducer(client: Client): Producer {
+function createProducer(client: Client, idempotent: boolean): Producer {
   const producer = client.kafka.producer({
-    idempotent: true,
+    idempotent,
+    ...(!idempotent && { retry: { retries: 0 } }),
     maxInFlightRequests: 1,
     metadataMaxAge: metadataMaxAgeMs,
     allowAutoTopicCreation: false,

@@ -31,6 +31,8 @@ export interface PipeParts {
   readonly onLost: (fault: Fault) => void
 }
 
+const noAnswer = { errorCode: networkException, rejected: [] }
+
 /** A batch in a request. */
 interface Shipment {
   readonly lane: Lane
@@ -191,8 +193,11 @@ export class BrokerPipe {
     }
     if (!session.requests.delete(request)) return
     this.#throttle(request, answer.throttleMs)
-    const codes = new Map(answer.results.map(({ topic, partition, errorCode }) => [`${topic}/${partition}`, errorCode]))
-    for (const { lane, batch } of request) lane.owner.answered(lane, batch, codes.get(lane.name) ?? networkException)
+    const results = new Map(answer.results.map(result => [`${result.topic}/${result.partition}`, result]))
+    for (const { lane, batch } of request) {
+      const { errorCode, rejected } = results.get(lane.name) ?? noAnswer
+      lane.owner.answered(lane, batch, errorCode, rejected)
+    }
     this.#queuePump()
   }
 
@@ -215,7 +220,7 @@ export class BrokerPipe {
     const lost = [...session.requests]
     session.requests.clear()
     for (const request of lost) {
-      for (const { lane, batch } of request) lane.owner.answered(lane, batch, networkException)
+      for (const { lane, batch } of request) lane.owner.answered(lane, batch, noAnswer.errorCode, noAnswer.rejected)
     }
     this.#queuePump()
   }

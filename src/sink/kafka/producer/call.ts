@@ -26,3 +26,25 @@ export class Call {
     this.#settled.reject(reason)
   }
 }
+
+/** The calls of one producer that are not settled. */
+export class Calls {
+  readonly #open = new Set<Call>()
+
+  begin(signal: AbortSignal, onAbort: () => void): Call {
+    const call = new Call(signal, onAbort)
+    this.#open.add(call)
+    return call
+  }
+
+  /** One of the batches that the call waits for is acknowledged. */
+  settle(call: Call): void {
+    call.openBatches -= 1
+    if (call.openBatches === 0 && this.#open.delete(call)) call.resolve()
+  }
+
+  rejectAll(reason: unknown): void {
+    for (const call of this.#open) call.reject(reason)
+    this.#open.clear()
+  }
+}

@@ -12,8 +12,11 @@ export interface LaneOwner {
   seal(lane: Lane, batch: QueuedBatch): void
   /** The batch is on the wire from now on. */
   sent(batch: QueuedBatch): void
-  /** The answer to a batch, by Kafka's error code. `networkException`: its connection is closed. */
-  answered(lane: Lane, batch: QueuedBatch, errorCode: number): void
+  /**
+   * The answer to a batch, by Kafka's error code. `networkException`: its connection is closed. `rejected`: indexes of
+   * the records to blame, where the broker names them.
+   */
+  answered(lane: Lane, batch: QueuedBatch, errorCode: number, rejected: readonly number[]): void
   /** The broker of some of its batches asked for a pause. */
   throttled(throttleMs: number): void
   /** The producer cannot go on. */

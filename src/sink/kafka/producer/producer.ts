@@ -2,7 +2,7 @@ import { asFault, Configuration, type Fault, Retryable } from '../../../errors.t
 import type { Records } from '../../../record.ts'
 import { RecordBatch } from '../record-batch/record-batch.ts'
 import { Alarm } from './alarm.ts'
-import { Call } from './call.ts'
+import { type Call, Calls } from './call.ts'
 import type { Lane, LaneOwner } from './lane.ts'
 import { Lanes, mostStalled } from './lanes.ts'
 import { PartitionQueue } from './partition-queue.ts'
@@ -24,7 +24,7 @@ export class Producer implements LaneOwner, AsyncDisposable {
   readonly #parts: ProducerParts
   readonly #lanes: Lanes
   readonly #transactions: Transactions | undefined
-  readonly #calls = new Set<Call>()
+  readonly #calls = new Calls()
   readonly #deadline: Alarm
   /** Resolves when the producer has ended, nothing of it is on the wire and nothing will be. */
   readonly #quiet = Promise.withResolvers<void>()
@@ -75,7 +75,7 @@ export class Producer implements LaneOwner, AsyncDisposable {
     if (call === undefined) return this.#refuse()
     call.openBatches += 1 // The transaction's end, beside the batches.
     const lanes = this.#append(also, call)
-    transactions.commit(lanes, () => this.#settle(call))
+    transactions.commit(lanes, () => this.#calls.settle(call))
     await call.settled
   }
 
@@ -126,22 +126,22 @@ export class Producer implements LaneOwner, AsyncDisposable {
     if (batch.sends > 1) meter.count('sink_retries_total', { pipeline })
   }
 
-  answered(lane: Lane, batch: QueuedBatch, errorCode: number): void {
+  answered(lane: Lane, batch: QueuedBatch, errorCode: number, rejected: readonly number[]): void {
     const { dispatcher, clock, limits } = this.#parts
     const meaning = meaningOf(errorCode)
     if (errorCode === networkException) this.#transactions?.doubt()
     const outcome = lane.queue.answer(batch, meaning, clock.nowMs())
     this.#inFlight -= 1
+    if (outcome === 'fatal') this.fail(refusalOf(batch, { errorCode, rejected }, limits))
     if (outcome === 'failed') {
       lane.trouble = nameOf(errorCode)
       lane.asksLeader ||= meaning === 'retry-elsewhere'
     } else this.#remove(batch)
     if (outcome === 'acknowledged') {
       lane.trouble = undefined
-      for (const call of batch.calls) this.#settle(call)
+      for (const call of batch.calls) this.#calls.settle(call)
       this.#transactions?.acknowledged(batch)
     }
-    if (outcome === 'fatal') this.fail(refusalOf(batch, errorCode, limits))
     if (this.#ended !== undefined) this.#finishIfQuiet()
     else if (lane.queue.rewind()) dispatcher.again(lane)
     else dispatcher.offer(lane)
@@ -171,6 +171,7 @@ export class Producer implements LaneOwner, AsyncDisposable {
       clock,
       offer: lane => dispatcher.offer(lane),
       fail: this.fail.bind(this),
+      giveUp: this.#giveUp.bind(this),
     })
   }
 
@@ -182,9 +183,7 @@ export class Producer implements LaneOwner, AsyncDisposable {
       else if (refusal !== undefined) this.fail(refusal)
     }
     if (this.#ended !== undefined) return undefined
-    const call = new Call(signal, () => this.#end(signal.reason))
-    this.#calls.add(call)
-    return call
+    return this.#calls.begin(signal, () => this.#end(signal.reason))
   }
 
   /** Rejects with what ended the producer, once it is quiet. */
@@ -256,13 +255,8 @@ export class Producer implements LaneOwner, AsyncDisposable {
     batch.records.release()
   }
 
-  #settle(call: Call): void {
-    call.openBatches -= 1
-    if (call.openBatches === 0 && this.#calls.delete(call)) call.resolve()
-  }
-
   #checkDeadline(): void {
-    const { clock, dispatcher, settings } = this.#parts
+    const { clock, settings } = this.#parts
     const oldest = mostStalled(this.#lanes.all())
     if (oldest === undefined) return
     const lateMs = oldest.sinceMs + settings.deliveryTimeoutMs
@@ -270,8 +264,12 @@ export class Producer implements LaneOwner, AsyncDisposable {
       this.#deadline.set(lateMs)
       return
     }
-    this.fail(lateFault(oldest.lane, settings.deliveryTimeoutMs))
-    dispatcher.cut(this)
+    this.#giveUp(lateFault(oldest.lane, settings.deliveryTimeoutMs))
+  }
+
+  #giveUp(fault: Fault): void {
+    this.fail(fault)
+    this.#parts.dispatcher.cut(this)
   }
 
   /** Nothing more of it goes on the wire. */
@@ -290,8 +288,7 @@ export class Producer implements LaneOwner, AsyncDisposable {
   /** Only with nothing on the wire any more may a caller hear that it failed, and start a replay. */
   #finishIfQuiet(): void {
     if (this.#ended === undefined || this.#inFlight > 0) return
-    for (const call of this.#calls) call.reject(this.#ended.reason)
-    this.#calls.clear()
+    this.#calls.rejectAll(this.#ended.reason)
     this.#lanes.clear()
     this.#quiet.resolve()
   }

@@ -1,12 +1,17 @@
-import { type Fault, Fenced, PoisonEvent, Retryable } from '../../../errors.ts'
+import { type Fault, Fenced, PoisonEvent, type RefusedRecord, Retryable } from '../../../errors.ts'
 import type { Records } from '../../../record.ts'
+import { findHeader } from '../../../record-headers.ts'
 import { protocolCode } from '../classify.ts'
+import { recordBatches } from '../reading/record-batches.ts'
+import type { RecordBatch } from '../record-batch/record-batch.ts'
 import type { Lane } from './lane.ts'
 import { faultOfCode, isTooLarge } from './produce-errors.ts'
 import type { QueuedBatch } from './queued-batch.ts'
 
 /** A broker closes the connection on a request above socket.request.max.bytes (100 MiB), without an answer. */
 const recordLimitBytes = 96 << 20
+const invalidRecord = 87
+const positionName = Buffer.from('m2k.position')
 
 /** How large batches may become; outlives the producers. */
 export interface BatchLimits {
@@ -17,27 +22,51 @@ export interface BatchLimits {
 }
 
 /** The first record that no request can carry; undefined where there is none. */
-export function impossibleRecord({ count, starts, topics, partitions }: Records): PoisonEvent | undefined {
+export function impossibleRecord(records: Records): PoisonEvent | undefined {
+  const { count, starts, valueStarts, headerStarts, topics, partitions, bytes } = records
   if (starts[count]! - starts[0]! <= recordLimitBytes) return undefined
   for (let i = 0; i < count; i += 1) {
     const sizeBytes = starts[i + 1]! - starts[i]!
-    if (sizeBytes > recordLimitBytes) return tooLarge(topics[i]!, partitions[i]!, sizeBytes)
+    if (sizeBytes <= recordLimitBytes) continue
+    const position = findHeader(bytes, headerStarts[i]!, starts[i + 1]!, positionName)
+    const place = { topic: topics[i]!, partition: partitions[i]!, keyBytes: valueStarts[i]! - starts[i]! }
+    return tooLarge({ ...place, position: position && Buffer.from(position) }, sizeBytes)
   }
   return undefined
+}
+
+/** What a broker said about one batch. */
+interface Refusal {
+  readonly errorCode: number
+  /** Indexes of the records to blame, where the broker names them. */
+  readonly rejected: readonly number[]
 }
 
 /**
  * The fault for a batch that was refused for good. Where it was too large and had several records, nobody knows which
  * of them is: the replay comes in smaller batches, down to that one record.
  */
-export function refusalOf({ records }: QueuedBatch, errorCode: number, limits: BatchLimits): Fault {
+export function refusalOf({ records }: QueuedBatch, { errorCode, rejected }: Refusal, limits: BatchLimits): Fault {
   const { topic, partition, count, sizeBytes } = records
   const fault = faultOfCode(errorCode, `send ${count} records to topic ${topic}, partition ${partition}`)
+  if (errorCode === invalidRecord) {
+    const index = rejected[0] ?? (count === 1 ? 0 : undefined)
+    return index === undefined ? fault : invalid(recordAt(records, index), fault)
+  }
   if (!isTooLarge(errorCode)) return fault
-  if (count === 1) return tooLarge(topic, partition, sizeBytes, fault.cause)
+  if (count === 1) return tooLarge(recordAt(records, 0), sizeBytes, fault.cause)
   limits.refusedBatch(topic, sizeBytes)
   const message = `${topic}: a batch was too large and is sent in smaller ones`
   return new Retryable('SINK_UNAVAILABLE', message, { cause: fault.cause })
+}
+
+/** Of a sealed batch, read back from the bytes that were sent. */
+function recordAt({ topic, partition, bytes }: RecordBatch, index: number): RefusedRecord {
+  const [batch] = recordBatches(bytes)
+  const record = batch?.records()[index]
+  const headers = record?.headers ?? Buffer.of(0)
+  const position = findHeader(headers, 0, headers.length, positionName)
+  return { topic, partition, keyBytes: record?.key?.length ?? 0, position: position && Buffer.from(position) }
 }
 
 /** What the brokers refuse an identity with once a later one of its transactional id was given. */
@@ -56,8 +85,18 @@ export function lateFault({ topic, partition, trouble }: Lane, limitMs: number):
   return new Retryable('SINK_UNAVAILABLE', message)
 }
 
-/** Names topic and size, never the contents (G9). */
-function tooLarge(topic: string, partition: number, sizeBytes: number, cause?: unknown): PoisonEvent {
-  const message = `topic ${topic}, partition ${partition}: a record of ${sizeBytes} bytes is larger than the topic takes`
-  return new PoisonEvent('SINK_RECORD_TOO_LARGE', message, cause === undefined ? undefined : { cause })
+/** Names topic, place and sizes, never the contents (G9). */
+export function tooLarge(record: RefusedRecord, sizeBytes: number, cause?: unknown): PoisonEvent {
+  const message = `${placeOf(record)}: a record of ${sizeBytes} bytes is larger than the topic takes`
+  return new PoisonEvent('SINK_RECORD_TOO_LARGE', message, { record, ...(cause !== undefined && { cause }) })
+}
+
+function invalid(record: RefusedRecord, { message, cause }: Fault): PoisonEvent {
+  const whole = `${placeOf(record)}: one record was refused: ${message}`
+  return new PoisonEvent('SINK_RECORD_INVALID', whole, { record, cause })
+}
+
+function placeOf({ topic, partition, keyBytes, position }: RefusedRecord): string {
+  const place = `topic ${topic}, partition ${partition}, key of ${keyBytes} bytes`
+  return position === undefined ? place : `${place}, m2k.position ${position.toString('hex')}`
 }

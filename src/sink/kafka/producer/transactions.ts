@@ -21,6 +21,8 @@ export interface TransactionsParts {
   readonly offer: (lane: Lane) => void
   /** The producer cannot go on. */
   readonly fail: (fault: Fault) => void
+  /** Nor can it wait for the answers that are still to come. */
+  readonly giveUp: (fault: Fault) => void
 }
 
 /**
@@ -47,6 +49,8 @@ export class Transactions {
   #addQueued = false
   #adding: Promise<void> | undefined
   #isEnding = false
+  /** When its deadline was looked at, the coordinator could have aborted it already. */
+  #overdue: Transaction | undefined
   /** A connection was lost with batches on it, which may still arrive: after an abort they would open a transaction. */
   #isDoubtful = false
 
@@ -208,19 +212,23 @@ export class Transactions {
   }
 
   /**
-   * Gives up in time. Once the coordinator may have aborted the transaction it alone can say why: it raises the epoch
-   * as a successor would, and a process that was stopped for long must not take its own lateness for the reason.
+   * Gives up in time. A process that was stopped until the coordinator may have aborted the transaction must not take
+   * its own lateness for the reason: a successor may have taken over, which the coordinator says if it is asked. It
+   * gets as long again for that.
    */
   #checkDeadline(): void {
-    const { clock, transactionTimeoutMs, fail } = this.#parts
-    const { begunMs } = this.#present
+    const { clock, transactionTimeoutMs, giveUp } = this.#parts
+    const present = this.#present
+    const { begunMs } = present
     if (begunMs === undefined) return
     const dueMs = begunMs + patience * transactionTimeoutMs
     const nowMs = clock.nowMs()
     if (nowMs < dueMs) this.#deadline.set(dueMs)
-    else if (nowMs < begunMs + transactionTimeoutMs) {
-      const message = `a transaction was not committed within ${nowMs - begunMs} ms`
-      fail(new Retryable('SINK_UNAVAILABLE', message))
+    else if (nowMs < begunMs + transactionTimeoutMs || present === this.#overdue) {
+      giveUp(new Retryable('SINK_UNAVAILABLE', `a transaction was not committed within ${nowMs - begunMs} ms`))
+    } else {
+      this.#overdue = present
+      this.#deadline.set(nowMs + transactionTimeoutMs)
     }
   }
 }

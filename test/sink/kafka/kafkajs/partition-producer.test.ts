@@ -19,9 +19,13 @@ async function createTopic(topic: string, numPartitions: number): Promise<void> 
   await withAdmin(options, never, admin => admin.createTopics({ topics: [{ topic, numPartitions }] }))
 }
 
-function open(producer: Partial<ProducerSettings> = {}, onRetry = () => {}): Promise<KafkajsProducer> {
+function open(
+  producer: Partial<ProducerSettings> = {},
+  onRetry = () => {},
+  idempotent = true,
+): Promise<KafkajsProducer> {
   const settings = settingsFor(broker.brokers)
-  const options = { settings, log: silentLogger, clock: systemClock, onRetry }
+  const options = { settings, idempotent, log: silentLogger, clock: systemClock, onRetry }
   return KafkajsProducer.open({ ...options, producer: { ...defaultProducerSettings, ...producer } }, never)
 }
 
@@ -103,6 +107,20 @@ describe('a producer over kafkajs', { retry: 1 }, () => {
     await producer.close()
     const read = await readTopic(broker.brokers, topic)
     expect(read.map(({ value }) => Number(value))).toEqual(numbers(0, 6))
+  })
+
+  it('without producer ids sends once, and leaves a failure to its caller', async () => {
+    const topic = freshTopic('once')
+    await createTopic(topic, 1)
+    let retries = 0
+    const producer = await open({}, () => (retries += 1), false)
+    await producer.send(topic, 0, [record(topic, 0, '0'), record(topic, 0, '1')])
+    await broker.kill()
+    await expect(producer.send(topic, 0, [record(topic, 0, '2')])).rejects.toThrow()
+    expect(retries).toBe(0)
+    await broker.start(never)
+    await producer.close()
+    expect((await readTopic(broker.brokers, topic)).map(({ value }) => value)).toEqual(['0', '1'])
   })
 
   it('gives a send up after its time, and writes nothing any more', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Configuration, PoisonEvent, Retryable } from '../../../../src/errors.ts'
+import { PoisonEvent, Retryable } from '../../../../src/errors.ts'
 import { silentLogger } from '../../../../src/log.ts'
 import type { CounterName, Meter } from '../../../../src/meter.ts'
 import { packRecords } from '../../../../src/record-headers.ts'
@@ -144,7 +144,8 @@ test('a refused record ends the producer; what came before it is written and ack
   for (const one of sending) outcomes.push(await stage.outcome(one))
   expect(outcomes[0]).toBe('done')
   for (const outcome of outcomes.slice(1)) expect(outcome).toBe(outcomes[1])
-  expect(outcomes[1]).toBeInstanceOf(Configuration)
+  expect(outcomes[1]).toBeInstanceOf(PoisonEvent)
+  expect(outcomes[1]).toMatchObject({ record: { topic: 'a', partition: 0, keyBytes: 1, position: undefined } })
   expect(String(outcomes[1])).toContain('send 1 records to topic a, partition 0: INVALID_RECORD (87)')
   expect(stage.cluster.log('a', 0).valuesOf(1n)).toHaveLength(2)
   expect(await stage.outcome(producer.send(recordsOf('a', 0, ['5']), never))).toBe(outcomes[1])
@@ -160,7 +161,7 @@ test('a batch that is too large makes the next ones smaller; a record that is to
   expect(stage.limits.get('a')).toBeLessThan(limitBytes / 2)
   const one = await stage.outcome((await stage.producer()).send(recordsOf('a', 0, [long]), never))
   expect(one).toBeInstanceOf(PoisonEvent)
-  expect(String(one)).toMatch(/topic a, partition 0: a record of 15\d\d bytes/)
+  expect(String(one)).toMatch(/topic a, partition 0, key of 1 bytes: a record of 15\d\d bytes/)
   expect(String(one)).not.toContain('xxx')
 })
 
