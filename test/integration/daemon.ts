@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -36,6 +36,25 @@ export class Daemon implements AsyncDisposable {
     await writeFile(file, yaml)
     const child = spawn(process.execPath, [main, 'run', '-c', file], { stdio: ['ignore', 'pipe', 'pipe'] })
     return new Daemon(child, directory)
+  }
+
+  /** Puts another configuration file in the place of its own. */
+  async rewrite(yaml: string): Promise<void> {
+    const next = join(this.#directory, 'next.yaml')
+    await writeFile(next, yaml)
+    await rename(next, join(this.#directory, 'config.yaml'))
+  }
+
+  /** Orders it to pause or resume a pipeline; its answer, which is the HTTP status where it refuses. */
+  async order(pipeline: string, action: 'pause' | 'resume', token: string): Promise<unknown> {
+    const url = `${await this.adminUrl()}/api/v1/pipelines/${pipeline}/${action}`
+    const response = await fetch(url, { method: 'POST', headers: { authorization: `Bearer ${token}` } })
+    return response.ok ? response.json() : response.status
+  }
+
+  /** What it answers at a path of its admin server. */
+  async get(path: string): Promise<unknown> {
+    return (await fetch(`${await this.adminUrl()}${path}`)).json()
   }
 
   /** The exit code, null where a signal ended it, once all of its output is here. */

@@ -65,10 +65,11 @@ pipelines:
   }
 
   /** Waits until every change stands in the topics. Counting records alone would count a replay's twice. */
-  async arrived(daemon: Daemon): Promise<void> {
+  async arrived(daemon: Daemon, prefix = ''): Promise<void> {
+    const topics = this.namespaces.map(namespace => prefix + namespace)
     const complete = async () => {
-      if ((await countRecords(this.brokers, this.namespaces)) < this.writer.written) return undefined
-      const { violations } = await this.judge(true)
+      if ((await countRecords(this.brokers, topics)) < this.writer.written) return undefined
+      const { violations } = await this.judge(true, prefix)
       return violations.some(violation => violation.startsWith('G1')) ? undefined : true
     }
     try {
@@ -78,8 +79,10 @@ pipelines:
     }
   }
 
-  async judge(mayReplay: boolean): Promise<Verdict> {
-    return judgeHistory(this.writer.journal, await readTopics(this.brokers, this.namespaces), mayReplay)
+  /** `prefix`: of the topics, where they are not named as the collections are. */
+  async judge(mayReplay: boolean, prefix = ''): Promise<Verdict> {
+    const topics = this.namespaces.map(namespace => prefix + namespace)
+    return judgeHistory(this.writer.journal, await readTopics(this.brokers, topics), mayReplay)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
