@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { appendFileSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Link } from './link.ts'
 
@@ -19,6 +20,8 @@ export interface DaemonOptions {
   readonly links: readonly Link[]
   /** Default: that of this checkout. */
   readonly main?: string | undefined
+  /** Where its whole log is kept; default: nowhere. */
+  readonly logs?: string | undefined
 }
 
 /** How a process of the daemon ended. */
@@ -41,6 +44,7 @@ export class Daemon implements AsyncDisposable {
   output = ''
   readonly #options: DaemonOptions
   readonly #file: string
+  readonly #log: string | undefined
   #child: ChildProcess | undefined
   #keeping = false
   #expected = false
@@ -53,6 +57,7 @@ export class Daemon implements AsyncDisposable {
     this.name = options.name
     this.links = options.links
     this.#file = join(options.directory, `${options.name}.yaml`)
+    this.#log = options.logs && join(options.logs, `${basename(options.directory)}-${options.name}.log`)
   }
 
   get running(): boolean {
@@ -149,6 +154,7 @@ export class Daemon implements AsyncDisposable {
     let output = ''
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => {
+        if (this.#log !== undefined) appendFileSync(this.#log, text)
         output = (output + text).slice(-tailBytes)
         this.output = (this.output + text).slice(-tailBytes)
       })

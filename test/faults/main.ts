@@ -1,7 +1,7 @@
 /**
  * Random faults under traffic: `npm run test:faults -- --minutes 30`. Every session is a deployment of its own, with a
- * seed that is printed; `--seed` begins with another, `--mode` and `--only` (a part of a fault's name) narrow it down,
- * `--main` runs another build of the daemon. Exits with 1 where anything was broken, or where the run shows nothing.
+ * seed that is printed; `--seed` begins with another, `--mode`, `--only` and `--without` (a part of a fault's name) narrow it down,
+ * `--main` runs another build of the daemon, `--logs` keeps the logs in a directory. Exits with 1 where anything was broken, or where the run shows nothing.
  */
 import { parseArgs } from 'node:util'
 import { seeded } from '../simulation/schedule.ts'
@@ -19,7 +19,9 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     mode: { type: 'string', multiple: true },
     only: { type: 'string', multiple: true },
+    without: { type: 'string', multiple: true, default: [] },
     main: { type: 'string' },
+    logs: { type: 'string' },
   },
 })
 
@@ -48,10 +50,11 @@ async function run(): Promise<readonly SessionReport[]> {
     const mode = list[n % list.length]!
     const seed = Number(values.seed) + n
     say(`session ${n + 1}: ${mode.name}, seed ${seed}`)
-    const isWanted = (name: string) => values.only === undefined || values.only.some(part => name.includes(part))
+    const isWanted = (name: string) =>
+      (values.only?.some(part => name.includes(part)) ?? true) && !values.without.some(part => name.includes(part))
     const faults = deck(mode, used, seeded(seed)).filter(({ name }) => isWanted(name))
     const untilMs = Math.min(endMs, Date.now() + sessionMs)
-    const report = await runSession({ servers, mode, seed, faults, untilMs, main: values.main, say })
+    const report = await runSession({ servers, mode, seed, faults, untilMs, main: values.main, logs: values.logs, say })
     for (const { name } of report.faults) used.set(`${mode.name}/${name}`, (used.get(`${mode.name}/${name}`) ?? 0) + 1)
     reports.push(report)
     const { changes, duplicates, violations } = report

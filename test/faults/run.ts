@@ -16,6 +16,8 @@ export interface SessionPlan {
   readonly untilMs?: number
   /** The daemon's main file; default: this checkout's. */
   readonly main?: string | undefined
+  /** Where the daemons' logs are kept; default: nowhere. */
+  readonly logs?: string | undefined
   readonly say: (line: string) => void
 }
 

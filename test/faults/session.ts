@@ -21,6 +21,8 @@ export interface SessionOptions {
   readonly seed: number
   /** The daemon's main file; default: this checkout's. */
   readonly main?: string | undefined
+  /** Where the daemons' logs are kept; default: nowhere. */
+  readonly logs?: string | undefined
 }
 
 /** A record of the checkpoint topic that holds a position. */
@@ -114,8 +116,9 @@ export class Session implements AsyncDisposable {
       links.push(this.#stack.use(await Link.open(Number(address.slice(address.lastIndexOf(':') + 1)))))
     }
     const name = `daemon-${this.daemons.length + 1}`
-    const { main } = this.#options
-    const daemon = this.#stack.use(new Daemon({ name, directory: this.#directory, config: this.config, links, main }))
+    const { main, logs } = this.#options
+    const place = { directory: this.#directory, main, logs }
+    const daemon = this.#stack.use(new Daemon({ name, config: this.config, links, ...place }))
     this.daemons.push(daemon)
     return daemon
   }
