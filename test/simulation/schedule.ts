@@ -1,15 +1,33 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { Retryable } from '../../src/errors.ts'
 
-/** What happens at one call of an interface. */
-export type Mischief = 'fail-before' | 'fail-after' | 'stop' | 'crash'
+/**
+ * What happens at one call of an interface. `freeze`: SIGSTOP for a while. `outage`: the same part fails five times.
+ * `clock`: the clock is set. `move`: the caller's slot is handed over. `expire`: it is given away behind its back.
+ */
+export type Mischief =
+  | 'fail-before'
+  | 'fail-after'
+  | 'stop'
+  | 'crash'
+  | 'freeze'
+  | 'outage'
+  | 'clock'
+  | 'move'
+  | 'expire'
 
 /** A call that waits for its turn. */
 interface Step {
   readonly name: string
+  /** undefined: of the servers, which never crash here. */
+  readonly process: Process | undefined
+  /** A request on its way: the process may be gone before it arrives. */
+  readonly isRequest: boolean
   /** The turn before which it only goes on when nothing else can: now and then a packet is very late. */
   readonly notBefore: number
-  readonly go: (error?: Error) => void
+  /** Already sent: it arrives whatever becomes of its process. */
+  isOnWire: boolean
+  readonly go: () => void
 }
 
 /** mulberry32: a small seeded generator; the same seed gives the same schedule. */
@@ -23,115 +41,178 @@ export function seeded(seed: number): () => number {
   }
 }
 
+/** One life of the daemon. */
+export interface Process {
+  readonly name: string
+  isAlive: boolean
+  isFrozen: boolean
+}
+
+/** Where a call is made: which process, for which slot. */
+export interface Place {
+  readonly schedule: Schedule
+  readonly process: Process
+  readonly slot: number
+}
+
+/** Microtasks that pass between two steps: enough for most chains; where they are not, the calls only interleave more. */
+const microtasks = 8
+const outageCalls = 5
+const longestFreeze = 150
+
 /**
- * Decides in which order the calls of all interfaces go on, by a seed, and plays one mischief at the `at`-th of them.
- * A call is two steps where its effect and its answer can be apart: `before` and `after` the effect.
+ * Decides in which order the calls of all interfaces go on, by a seed, and plays the planned mischiefs at the calls
+ * with their numbers. A call is two steps where its effect and its answer can be apart: before and after the effect.
  */
 export class Schedule {
   readonly random: () => number
   readonly names: string[] = []
-  readonly #waiting: Step[] = []
+  /** What the schedule cannot play itself. */
+  onMischief: (mischief: Mischief, place: Place) => void = () => undefined
+  turn = 0
   readonly #plan: ReadonlyMap<number, Mischief>
-  #generation = 0
-  #turn = 0
-  onStop: () => void = () => undefined
+  readonly #waiting: Step[] = []
+  readonly #abortable = new Map<AbortSignal, Map<Step, (reason: unknown) => void>>()
+  #outage: { readonly part: string; calls: number } | undefined
+  #frozen: { readonly process: Process; readonly until: number }[] = []
 
   constructor(seed: number, plan: ReadonlyMap<number, Mischief>) {
     this.random = seeded(seed)
     this.#plan = plan
   }
 
-  /** Begins a process: what it calls after a later crash never goes on. */
-  spawn(): Process {
-    const generation = this.#generation
-    return { schedule: this, alive: () => generation === this.#generation }
+  /** The process is gone: what it waited for never goes on, but half of what it has sent still arrives. */
+  kill(process: Process): void {
+    process.isAlive = false
+    for (let at = this.#waiting.length - 1; at >= 0; at--) {
+      const step = this.#waiting[at]!
+      if (step.process !== process || step.isOnWire) continue
+      if (step.isRequest && this.random() < 0.5) step.isOnWire = true
+      else this.#waiting.splice(at, 1)
+    }
   }
 
-  /** The process is gone, by its own will or not, and with it everything of it that still waits. */
-  exit(): void {
-    this.#generation++
-    this.#waiting.length = 0
+  freeze(process: Process): void {
+    process.isFrozen = true
+    this.#frozen.push({ process, until: this.turn + Math.floor(this.random() * longestFreeze) })
+    for (const step of this.#waiting) {
+      if (step.process === process && step.isRequest && this.random() < 0.5) step.isOnWire = true
+    }
   }
 
   /** Waits for its turn. */
-  step(name: string, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const late = this.random() < 0.15 ? Math.floor(this.random() * 60) : 0
-      const step: Step = { name, notBefore: this.#turn + late, go: error => (error ? reject(error) : resolve()) }
-      this.#waiting.push(step)
-      signal?.addEventListener('abort', () => {
+  step(name: string, process?: Process, isRequest = false, signal?: AbortSignal): Promise<void> {
+    const chance = this.random()
+    const late = chance < 0.12 ? this.random() * 60 : chance < 0.16 ? this.random() * 400 : 0
+    return this.#wait({ name, process, isRequest, notBefore: this.turn + Math.floor(late) }, signal)
+  }
+
+  /** Goes on only when nothing else can. */
+  last(name: string, process: Process, signal?: AbortSignal): Promise<void> {
+    return this.#wait({ name, process, isRequest: false, notBefore: Number.MAX_SAFE_INTEGER }, signal)
+  }
+
+  #wait(waits: Omit<Step, 'isOnWire' | 'go'>, signal: AbortSignal | undefined): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const abortable = signal && this.#abortableBy(signal)
+    const go = (): void => {
+      abortable?.delete(step)
+      resolve()
+    }
+    const step: Step = { ...waits, isOnWire: false, go }
+    abortable?.set(step, reject)
+    this.#waiting.push(step)
+    return promise
+  }
+
+  /** One listener for all steps that a signal can end: listeners are what costs most here. */
+  #abortableBy(signal: AbortSignal): Map<Step, (reason: unknown) => void> {
+    const known = this.#abortable.get(signal)
+    if (known) return known
+    const steps = new Map<Step, (reason: unknown) => void>()
+    this.#abortable.set(signal, steps)
+    const abort = (): void => {
+      for (const [step, reject] of steps) {
         const at = this.#waiting.indexOf(step)
-        if (at >= 0) this.#waiting.splice(at, 1)
-        if (at >= 0) reject(signal.reason)
-      })
-    })
+        // What a sink has put on the wire already goes on, and its caller must wait for it.
+        if (step.isRequest && step.name.startsWith('sink.') && this.random() < 0.5) step.isOnWire = true
+        if (at < 0 || step.isOnWire) continue
+        this.#waiting.splice(at, 1)
+        reject(signal.reason)
+      }
+    }
+    signal.addEventListener('abort', abort, { once: true })
+    return steps
   }
 
   /** Whether the call that begins now is to fail, and whether before or after its effect. */
-  mischief(name: string): 'fail-before' | 'fail-after' | undefined {
+  begin(name: string, place: Place): 'fail-before' | 'fail-after' | undefined {
     const planned = this.#plan.get(this.names.length)
     this.names.push(name)
-    if (planned === 'stop') this.onStop()
-    if (planned === 'crash') {
-      this.exit()
-      return undefined
+    const part = name.slice(0, name.indexOf('.'))
+    if (planned === 'outage') this.#outage = { part, calls: outageCalls }
+    const outage = this.#outage
+    if (outage?.part === part && outage.calls-- > 0) return 'fail-before'
+    if (planned === 'fail-before' || planned === 'fail-after') return planned
+    if (planned === 'crash') this.kill(place.process)
+    if (planned === 'freeze') this.freeze(place.process)
+    if (planned) this.onMischief(planned, place)
+    return undefined
+  }
+
+  /** Lets one call go on; false where nothing waits any more. */
+  async advance(): Promise<boolean> {
+    for (let i = 0; i < microtasks; i++) await undefined
+    if (this.#waiting.length === 0) await turn() // Now really everything that can go on by itself has.
+    this.#thaw(({ until }) => until <= this.turn)
+    const next = this.#next()
+    if (next) {
+      this.turn++
+      next.go()
+      return true
     }
-    return planned === 'fail-before' || planned === 'fail-after' ? planned : undefined
+    if (this.#frozen.length === 0) return false
+    this.#thaw(() => true)
+    return true
+  }
+
+  #thaw(isOver: (freeze: { readonly process: Process; readonly until: number }) => boolean): void {
+    if (this.#frozen.length === 0) return
+    const over = this.#frozen.filter(isOver)
+    this.#frozen = this.#frozen.filter(freeze => !over.includes(freeze))
+    for (const { process } of over) process.isFrozen = this.#frozen.some(freeze => freeze.process === process)
   }
 
   /** Takes one of the steps whose time has come at random, or, where there is none, of all. */
   #next(): Step | undefined {
-    const ready = this.#waiting.filter(step => step.notBefore <= this.#turn)
-    const from = ready.length > 0 ? ready : this.#waiting
+    const able = this.#waiting.filter(({ process, isOnWire }) => !process?.isFrozen || isOnWire)
+    const ready = able.filter(({ notBefore }) => notBefore <= this.turn)
+    const from = ready.length > 0 ? ready : able
     const next = from[Math.floor(this.random() * from.length)]
     if (next) this.#waiting.splice(this.#waiting.indexOf(next), 1)
     return next
   }
-
-  /** Runs until `finished` settles, `process` crashes, or nothing can go on; then calls `idle`, which must free it. */
-  async run(process: Process, finished: Promise<unknown>, idle: () => void): Promise<'finished' | 'crashed'> {
-    let done = false
-    const finish = (): void => {
-      done = true
-    }
-    finished.then(finish, finish)
-    let quiet = 0
-    for (let steps = 0; steps < 20_000; steps++) {
-      await turn()
-      if (!process.alive()) return 'crashed'
-      if (done) return 'finished'
-      const next = this.#next()
-      if (next) {
-        this.#turn++
-        next.go()
-        quiet = 0
-      } else if (++quiet > 2) {
-        idle()
-      }
-    }
-    throw new Error(`the schedule does not end; last calls: ${this.names.slice(-10).join(', ')}`)
-  }
-}
-
-/** One life of the daemon. */
-export interface Process {
-  readonly schedule: Schedule
-  readonly alive: () => boolean
 }
 
 /** A call of an interface with an effect: waits, takes effect, waits, answers. In a crashed process it never ends. */
-export async function call(process: Process, name: string, effect: () => void, signal?: AbortSignal): Promise<void> {
-  const { schedule, alive } = process
+export async function call<T>(place: Place, name: string, effect: () => T, signal?: AbortSignal): Promise<T> {
+  const { schedule, process } = place
   signal?.throwIfAborted()
-  const mischief = alive() ? schedule.mischief(name) : undefined
-  if (!alive()) return new Promise(() => undefined)
-  await schedule.step(name, signal)
-  if (mischief === 'fail-before') throw unavailable(name)
-  effect()
-  await schedule.step(`${name} answer`)
-  if (mischief === 'fail-after') throw unavailable(name)
+  const failure = process.isAlive ? schedule.begin(name, place) : undefined
+  if (!process.isAlive) return never()
+  await schedule.step(name, process, true, signal)
+  if (failure === 'fail-before') throw unavailable(name)
+  const result = effect()
+  if (!process.isAlive) return never()
+  await schedule.step(`${name} answer`, process)
+  if (failure === 'fail-after') throw unavailable(name)
+  return result
 }
 
-function unavailable(name: string): Retryable {
+function never(): Promise<never> {
+  return new Promise(() => undefined)
+}
+
+export function unavailable(name: string): Retryable {
   return new Retryable('SINK_UNAVAILABLE', `simulated failure of ${name}`)
 }

@@ -1,72 +1,111 @@
-import type { Checkpoint, CheckpointStore } from '../../src/checkpoint/checkpoint.ts'
+import type { Checkpoint } from '../../src/checkpoint/checkpoint.ts'
 import type { Clock } from '../../src/clock.ts'
 import type { Encoder } from '../../src/encode/encode.ts'
-import { type RecordBlock, RecordBlocks } from '../../src/encode/record-block.ts'
-import { Retryable } from '../../src/errors.ts'
+import type { RecordBlock, RecordBlocks } from '../../src/encode/record-block.ts'
 import type { ChangeBatch, ChangeEvent } from '../../src/event.ts'
 import { Position } from '../../src/position.ts'
-import { type OutRecord, type Records, windowBytes } from '../../src/record.ts'
-import { outRecord } from '../../src/record-headers.ts'
-import type { Sink } from '../../src/sink/sink.ts'
 import type { Source } from '../../src/source/source.ts'
-import { call, type Process } from './schedule.ts'
+import { Kafka, type Transaction } from './kafka.ts'
+import { call, type Place, type Schedule } from './schedule.ts'
 
-/** One record as it stands in the simulated Kafka. */
-export interface Landed {
-  readonly key: string
-  /** The change's number in MongoDB's history, from 1. */
-  readonly change: number
-  /** Which opening of the sink wrote it. */
-  readonly writer: number
-}
-
-export const partitionCount = 3
+export const partitionCount = 2
 export const inFlightLimitBytes = 420
 
-/** MongoDB's history, Kafka's partitions and the stored checkpoint: what survives a crash of the daemon. */
+/** Limits that must not be met while anything else can happen. */
+export const longSleepMs = 1_000_000
+
+export interface WorldOptions {
+  readonly changes: number
+  readonly keys: number
+  readonly slots: number
+}
+
+/** MongoDB's history, Kafka and the other stored checkpoints: what survives a crash of the daemon. */
 export class World {
   readonly history: readonly string[]
-  readonly partitions: Landed[][] = Array.from({ length: partitionCount }, () => [])
+  readonly slots: number
+  readonly kafka: Kafka
   readonly violations: string[] = []
+  /** Changes whose record was acknowledged, outside of transactions. */
   readonly acknowledged = new Set<number>()
-  checkpoint: string | undefined
-  writers = 0
-  outstandingBytes = 0
+  /** Changes whose record was committed. */
+  readonly committed = new Set<number>()
+  /** By slot, in a store other than Kafka, with who claimed the epoch. */
+  readonly stored = new Map<number, { readonly text: string; readonly epoch: number; readonly writer: symbol }>()
+  /** Slots whose checkpoint holds the partition count of the topic. */
+  readonly #counted = new Set<number>()
+  openings = 0
   nowMs = 1_700_000_000_000
 
-  constructor(random: () => number, changes: number, keys: number) {
-    this.history = Array.from({ length: changes }, () => `k${Math.floor(random() * keys)}`)
+  constructor(schedule: Schedule, { changes, keys, slots }: WorldOptions) {
+    this.history = Array.from({ length: changes }, () => `k${Math.floor(schedule.random() * keys)}`)
+    this.slots = slots
+    this.kafka = new Kafka(schedule, partitionCount, slots)
+    this.kafka.onCommit = transaction => this.#judgeCommit(transaction)
+  }
+
+  slotOf(key: string): number {
+    return Number(key.slice(1)) % this.slots
+  }
+
+  /** A checkpoint must never be ahead of what its readers can rely on (G1). */
+  judgeCheckpoint(slot: number, text: string, durable: ReadonlySet<number>): void {
+    const { position, partitions } = JSON.parse(text) as Checkpoint
+    if (partitions[topic] !== undefined) this.#counted.add(slot)
+    const upTo = Number(position.clusterTime)
+    for (let change = 1; change < upTo; change++) {
+      if (this.slotOf(this.history[change - 1] ?? '') !== slot || durable.has(change)) continue
+      this.violations.push(`G1: the checkpoint ${upTo} of slot ${slot} is ahead of change ${change}`)
+    }
+  }
+
+  /** A topic that grew after a crash would send a document's changes elsewhere (G2). */
+  judgeRecords(slot: number): void {
+    if (!this.#counted.has(slot)) this.violations.push(`G2: slot ${slot} has records before its partition count`)
+  }
+
+  #judgeCommit({ entries }: Transaction): void {
+    for (const { change } of entries) if (change > 0) this.committed.add(change)
+    for (const { slot, checkpoint } of entries) {
+      if (checkpoint !== undefined) this.judgeCheckpoint(slot, checkpoint, this.committed)
+    }
+    const first = entries.find(({ change }) => change > 0)
+    if (first) this.judgeRecords(first.slot)
   }
 }
+
+const topic = 'shop'
 
 const nothing = { bytes: Buffer.alloc(0), start: 0, end: 0 }
 
 /** Change number n has cluster time n; the position after it is just before the first event of n + 1. */
 function eventAt(world: World, change: number): ChangeEvent {
-  const place = { raw: nothing, operation: 'update', db: 'shop', collection: world.history[change - 1] ?? '' }
+  const place = { raw: nothing, operation: 'update', db: topic, collection: world.history[change - 1] ?? '' }
   const images = { documentKey: undefined, id: undefined, after: undefined, before: undefined, label: 'none' } as const
   return { ...place, ...images, token: undefined, position: Position.ofTime(BigInt(change)), timestampMs: change }
 }
 
-export function simulatedSource(world: World, process: Process): Source {
+/** The changes of the place's slot; batches without any carry a position. */
+export function simulatedSource(world: World, place: Place): Source {
   return {
     now: async signal => {
-      await call(process, 'source.now', () => undefined, signal)
+      await call(place, 'source.now', () => undefined, signal)
       return Position.ofTime(1n)
     },
     async *read(from, signal): AsyncGenerator<ChangeBatch> {
       let next = Number(from.clusterTime)
       while (!signal.aborted) {
-        const size = Math.min(Math.floor(process.schedule.random() * 4), world.history.length + 1 - next)
+        const size = Math.min(Math.floor(place.schedule.random() * 4), world.history.length + 1 - next)
         const caughtUp = next > world.history.length
         try {
           if (caughtUp) await untilAborted(signal)
-          else await call(process, 'source.read', () => undefined, signal)
+          else await call(place, 'source.read', () => undefined, signal)
         } catch (error) {
           if (signal.aborted) return
           throw error
         }
-        const events = Array.from({ length: size }, (_, index) => eventAt(world, next + index))
+        const all = Array.from({ length: size }, (_, index) => eventAt(world, next + index))
+        const events = all.filter(({ collection }) => world.slotOf(collection) === place.slot)
         next += size
         yield { events, position: Position.ofTime(BigInt(next)), bytes: size }
       }
@@ -79,8 +118,7 @@ function untilAborted(signal: AbortSignal): Promise<never> {
 }
 
 /** Blocks are used again as in the daemon, so that a loop which keeps one too long is caught. */
-export function simulatedEncoder(): Encoder {
-  const blocks = new RecordBlocks()
+export function simulatedEncoder(blocks: RecordBlocks): Encoder {
   let block: RecordBlock
   return {
     begin() {
@@ -89,7 +127,7 @@ export function simulatedEncoder(): Encoder {
     },
     encode({ collection, position, timestampMs }) {
       block.out.text(collection)
-      block.endKey(collection.charCodeAt(1))
+      block.endKey(collection.charCodeAt(1) >> 1) // Slots and partitions cross.
       block.out.text(String(position.clusterTime))
       block.endValue(false)
       block.out.copy(noHeaders, 0, 1)
@@ -99,96 +137,15 @@ export function simulatedEncoder(): Encoder {
 }
 const noHeaders = Buffer.of(0)
 
-/**
- * A sink as hostile as its interface allows: partitions fail one by one, a failed write may have landed, later writes
- * to other partitions may still land, acknowledgements come in any order. It checks the window (G7) on the way.
- */
-export function simulatedSink(world: World, process: Process): Sink {
-  const writer = ++world.writers
-  const tails = Array.from({ length: partitionCount }, () => Promise.resolve())
-  let broken: Error | undefined
-
-  const land = async (
-    partition: number,
-    earlier: Promise<void>,
-    records: readonly OutRecord[],
-    signal: AbortSignal,
-  ) => {
-    await earlier // A partition refuses what follows a failed batch, as Kafka's sequence numbers make it.
-    if (signal.aborted) throw signal.reason
-    await call(process, `sink.send ${partition}`, () => {
-      for (const { key, value } of records) {
-        world.partitions[partition]?.push({ key: key.toString(), change: Number(value), writer })
-      }
-    })
-  }
-  const send = async (columns: Records, signal: AbortSignal): Promise<void> => {
-    if (broken) throw new Retryable('SINK_UNAVAILABLE', 'the sink has failed before', { cause: broken })
-    const bytes = windowBytes(columns)
-    const records = Array.from({ length: columns.count }, (_, i) => outRecord(columns, i))
-    world.outstandingBytes += bytes
-    if (world.outstandingBytes > Math.max(inFlightLimitBytes, bytes)) {
-      world.violations.push(`G7: ${world.outstandingBytes} bytes in flight, limit ${inFlightLimitBytes}`)
-    }
-    const parts = Map.groupBy(records, record => record.partition)
-    const landing = Array.from(parts, ([partition, own]) => {
-      const landed = land(partition, tails[partition] ?? Promise.resolve(), own, signal)
-      tails[partition] = landed
-      landed.catch(() => undefined)
-      return landed
-    })
-    const results = await Promise.allSettled(landing)
-    world.outstandingBytes -= bytes
-    const failure = results.find(result => result.status === 'rejected')
-    if (failure) {
-      broken = failure.reason
-      throw failure.reason
-    }
-    for (const { value } of records) world.acknowledged.add(Number(value))
-  }
-  return {
-    capabilities: { headers: true, idempotence: true, transactions: false },
-    send,
-    async partitions(_topic, _spec, signal) {
-      await call(process, 'sink.partitions', () => undefined, signal)
-      return partitionCount
-    },
-    async [Symbol.asyncDispose]() {
-      await call(process, 'sink.close', () => undefined)
-    },
-  }
-}
-
-/** One checkpoint that survives crashes. Each save is judged: everything before its position must be acknowledged (G1). */
-export function simulatedStore(world: World, process: Process): CheckpointStore {
-  return {
-    async load(_pipeline, _slot, signal) {
-      await call(process, 'store.load', () => undefined, signal)
-      return world.checkpoint === undefined ? undefined : (JSON.parse(world.checkpoint) as Checkpoint)
-    },
-    async save(checkpoint) {
-      const text = JSON.stringify(checkpoint)
-      await call(process, 'store.save', () => {
-        world.checkpoint = text
-        const upTo = Number(checkpoint.position.clusterTime)
-        for (let change = 1; change < upTo; change++) {
-          if (!world.acknowledged.has(change)) {
-            world.violations.push(`G1: saved position ${upTo} before change ${change} was acknowledged`)
-          }
-        }
-      })
-    },
-    async [Symbol.asyncDispose]() {},
-  }
-}
-
-export function simulatedClock(world: World, process: Process): Clock {
+/** Sleeping is a call like any other: how long it takes is the schedule's. The clock may be set meanwhile. */
+export function simulatedClock(world: World, place: Place): Clock {
   return {
     nowMs: () => world.nowMs,
-    random: process.schedule.random,
+    random: place.schedule.random,
     async sleep(ms, signal) {
       const dueMs = world.nowMs + ms
-      await call(process, 'clock.sleep', () => undefined, signal)
+      if (ms >= longSleepMs) await place.schedule.last('clock.limit', place.process, signal)
+      else await call(place, 'clock.sleep', () => undefined, signal)
       world.nowMs = Math.max(world.nowMs, dueMs)
     },
   }

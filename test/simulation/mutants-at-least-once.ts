@@ -1,14 +1,27 @@
 import { Fault } from '../../src/errors.ts'
-import { type Machinery, machinery } from '../../src/pipeline/attempt.ts'
+import { machinery } from '../../src/pipeline/attempt.ts'
 import type { Delivery } from '../../src/pipeline/pipeline.ts'
 import { stream } from '../../src/pipeline/stream.ts'
+import { type Build, soundBuild } from './daemon.ts'
+import type { Scenario } from './simulate.ts'
+
+/** A build with one fault, the promise that it breaks, and where that must show. */
+export interface Mutant {
+  readonly breaks: string
+  readonly scenario: Scenario
+  readonly build: Build
+}
+
+const one: Scenario = { delivery: 'at-least-once', daemons: 'one', slots: 1, store: 'comparing' }
+const two: Scenario = { ...one, daemons: 'two', store: 'kafka' }
+const workers: Scenario = { ...one, daemons: 'workers', slots: 2 }
 
 /** Loops with one fault each. The simulation must catch every one of them, or it proves nothing. */
-export const mutants: Readonly<Record<string, { readonly machine: Machinery; readonly breaks: string }>> = {
+export const atLeastOnceMutants: Readonly<Record<string, Mutant>> = {
   'saves before the acknowledgement': {
     breaks: 'G1',
-    machine: {
-      ...machinery,
+    scenario: one,
+    build: withMachine({
       atLeastOnce: (sink, saver) => ({
         usePartitions: (topic, count) => saver.usePartitions(topic, count),
         async deliver(batch, signal) {
@@ -17,13 +30,13 @@ export const mutants: Readonly<Record<string, { readonly machine: Machinery; rea
           await sent
         },
       }),
-    },
+    }),
   },
 
   'keeps no order: saves when its own records are acknowledged, whatever came before': {
     breaks: 'G1',
-    machine: {
-      ...machinery,
+    scenario: one,
+    build: withMachine({
       atLeastOnce: (sink, saver) => ({
         usePartitions: (topic, count) => saver.usePartitions(topic, count),
         async deliver(batch, signal) {
@@ -31,21 +44,21 @@ export const mutants: Readonly<Record<string, { readonly machine: Machinery; rea
           await saver.save(batch.position)
         },
       }),
-    },
+    }),
   },
 
   'has no window': {
     breaks: 'G7',
-    machine: {
-      ...machinery,
+    scenario: one,
+    build: withMachine({
       stream: (parts, stop) => stream({ ...parts, limits: { ...parts.limits, inFlightBytes: 2 ** 40 } }, stop),
-    },
+    }),
   },
 
   'does not drain: returns on stop while writes are open': {
     breaks: 'G3',
-    machine: {
-      ...machinery,
+    scenario: one,
+    build: withMachine({
       stream: async (parts, stop) => {
         try {
           await stream({ ...parts, limits: { ...parts.limits, drainMs: 0 } }, stop)
@@ -53,16 +66,50 @@ export const mutants: Readonly<Record<string, { readonly machine: Machinery; rea
           if (!(error instanceof Fault && error.code === 'DRAIN_TIMEOUT')) throw error
         }
       },
-    },
+    }),
   },
 
   'does not wait for other writes when one fails': {
     breaks: 'G2',
-    machine: {
-      ...machinery,
-      atLeastOnce: (sink, saver) => impatient(machinery.atLeastOnce(sink, saver)),
+    scenario: one,
+    build: {
+      ...withMachine({ atLeastOnce: (sink, saver) => impatient(machinery.atLeastOnce(sink, saver)) }),
+      fences: false,
     },
   },
+
+  'forgets the partition counts': {
+    breaks: 'G2',
+    scenario: one,
+    build: withMachine({
+      atLeastOnce: (sink, saver) => ({ ...bound(machinery.atLeastOnce(sink, saver)), usePartitions: async () => {} }),
+    }),
+  },
+
+  'opens sinks that fence nobody': { breaks: 'G2', scenario: workers, build: { ...soundBuild, fences: false } },
+
+  'writes checkpoints around the sink that fences': {
+    breaks: 'G',
+    scenario: two,
+    build: {
+      ...soundBuild,
+      parts: parts => {
+        const { load, save, fixStart: _, ...rest } = parts.store
+        return { ...parts, store: { load, save, [Symbol.asyncDispose]: rest[Symbol.asyncDispose] } }
+      },
+    },
+  },
+}
+
+function withMachine(machine: Partial<Build['machine']>): Build {
+  return { ...soundBuild, machine: { ...machinery, ...machine } }
+}
+
+function bound(delivery: Delivery): Delivery {
+  return {
+    deliver: (batch, signal) => delivery.deliver(batch, signal),
+    usePartitions: (topic, count) => delivery.usePartitions(topic, count),
+  }
 }
 
 /** Once one delivery has failed, all fail at once, while their writes are still on the wire. */
@@ -70,7 +117,7 @@ function impatient(delivery: Delivery): Delivery {
   const { promise: failed, reject } = Promise.withResolvers<never>()
   failed.catch(() => undefined)
   return {
-    usePartitions: (topic, count) => delivery.usePartitions(topic, count),
+    ...bound(delivery),
     deliver(batch, signal) {
       const delivered = delivery.deliver(batch, signal)
       delivered.catch(reject)

@@ -1,0 +1,178 @@
+import { Fenced } from '../../src/errors.ts'
+import { type Schedule, unavailable } from './schedule.ts'
+
+/** One record as it stands in the simulated Kafka. */
+export interface Entry {
+  readonly key: string
+  /** The change's number in MongoDB's history, from 1; 0 where it is none. */
+  readonly change: number
+  readonly slot: number
+  /** The epoch of the sink that wrote it. */
+  readonly writer: number
+  /** A checkpoint as its store wrote it. */
+  readonly checkpoint: string | undefined
+  readonly transaction: Transaction | undefined
+}
+
+export interface Transaction {
+  readonly id: string
+  readonly epoch: number
+  state: 'open' | 'committed' | 'aborted'
+  readonly logs: Set<Log>
+  /** Where the marker of its end is still to be written. */
+  readonly unmarked: Set<Log>
+  readonly entries: Entry[]
+}
+
+/** One partition. Markers take offsets, as in Kafka. */
+export class Log {
+  readonly entries: (Entry | 'marker')[] = []
+  /** The highest epoch of each transactional id that has written here, or whose transaction ended here. */
+  readonly epochs = new Map<string, number>()
+
+  get highWatermark(): number {
+    return this.entries.length
+  }
+
+  /** The offset of the first record of a transaction that has no marker here yet. */
+  get lastStableOffset(): number {
+    const first = this.entries.findIndex(entry => entry !== 'marker' && !isDecided(entry, this))
+    return first < 0 ? this.entries.length : first
+  }
+
+  /** Produce, with the transaction of each entry. */
+  append(id: string | undefined, epoch: number, entries: readonly Entry[]): void {
+    if (id !== undefined) {
+      if ((this.epochs.get(id) ?? -1) > epoch) throw fenced(id)
+      this.epochs.set(id, epoch)
+    }
+    for (const entry of entries) {
+      const { transaction } = entry
+      if (transaction && transaction.state !== 'open' && !transaction.unmarked.has(this))
+        throw unavailable('a late write')
+      transaction?.entries.push(entry)
+      this.entries.push(entry)
+    }
+  }
+
+  /** What a read-committed reader sees below offset `end`. */
+  committed(end = this.lastStableOffset): Entry[] {
+    return this.entries
+      .slice(0, end)
+      .filter((entry): entry is Entry => entry !== 'marker')
+      .filter(({ transaction }) => !transaction || transaction.state === 'committed')
+  }
+}
+
+function isDecided({ transaction }: Entry, log: Log): boolean {
+  return !transaction || (transaction.state !== 'open' && !transaction.unmarked.has(log))
+}
+
+interface Producer {
+  epoch: number
+  transaction: Transaction | undefined
+}
+
+/**
+ * Kafka's transactions as their protocol makes them (KIP-98): a coordinator with an epoch for each transactional id, a
+ * transaction that is decided at once and marked in its partitions one by one, later. The marker of an aborted one
+ * carries the successor's epoch; until it is there a fenced producer may still write into what is aborted already.
+ */
+export class Kafka {
+  readonly data: readonly Log[]
+  readonly checkpoints: readonly Log[]
+  /** Told of each transaction when its commit is decided. */
+  onCommit: (transaction: Transaction) => void = () => undefined
+  readonly #schedule: Schedule
+  readonly #producers = new Map<string, Producer>()
+  #waiting: { readonly isOver: () => boolean; readonly resolve: () => void }[] = []
+
+  constructor(schedule: Schedule, partitions: number, slots: number) {
+    this.#schedule = schedule
+    this.data = Array.from({ length: partitions }, () => new Log())
+    this.checkpoints = Array.from({ length: slots }, () => new Log())
+  }
+
+  /** InitProducerId: a new epoch, which ends what an earlier one has left open. Use it once `settled`. */
+  fence(id: string): number {
+    const producer = this.#producer(id)
+    producer.epoch += 1
+    if (producer.transaction?.state === 'open') this.#end(producer.transaction, 'aborted', producer.epoch)
+    return producer.epoch
+  }
+
+  /** Until then InitProducerId and AddPartitionsToTxn answer CONCURRENT_TRANSACTIONS. */
+  settled(id: string): Promise<void> {
+    return this.#until(() => (this.#producer(id).transaction?.unmarked.size ?? 0) === 0)
+  }
+
+  stable(log: Log, offset: number): Promise<void> {
+    return this.#until(() => log.lastStableOffset >= offset)
+  }
+
+  /** AddPartitionsToTxn: the transaction that `log` now belongs to. */
+  add(id: string, epoch: number, log: Log): Transaction {
+    const producer = this.#producer(id)
+    if (producer.epoch !== epoch) throw fenced(id)
+    if (producer.transaction?.state !== 'open') {
+      if ((producer.transaction?.unmarked.size ?? 0) > 0) throw unavailable('a concurrent transaction')
+      producer.transaction = { id, epoch, state: 'open', logs: new Set(), unmarked: new Set(), entries: [] }
+    }
+    producer.transaction.logs.add(log)
+    return producer.transaction
+  }
+
+  /** EndTxn with commit. */
+  commit(id: string, epoch: number): void {
+    const { epoch: latest, transaction } = this.#producer(id)
+    if (latest !== epoch) throw fenced(id)
+    if (transaction?.state !== 'open') throw unavailable('a commit without a transaction')
+    this.#end(transaction, 'committed', epoch)
+    this.onCommit(transaction)
+  }
+
+  /** The coordinator aborts what was open too long, with a new epoch: whoever left it open is fenced. */
+  timeOut(transaction: Transaction): void {
+    if (transaction.state === 'open') this.fence(transaction.id)
+  }
+
+  /** The transaction of the id that is neither committed nor aborted. */
+  open(id: string): Transaction | undefined {
+    const { transaction } = this.#producer(id)
+    return transaction?.state === 'open' ? transaction : undefined
+  }
+
+  #producer(id: string): Producer {
+    const producer = this.#producers.get(id) ?? { epoch: -1, transaction: undefined }
+    this.#producers.set(id, producer)
+    return producer
+  }
+
+  #end(transaction: Transaction, state: 'committed' | 'aborted', epoch: number): void {
+    transaction.state = state
+    for (const log of transaction.logs) {
+      transaction.unmarked.add(log)
+      void this.#schedule.step('marker').then(() => {
+        log.entries.push('marker')
+        log.epochs.set(transaction.id, Math.max(epoch, log.epochs.get(transaction.id) ?? -1))
+        transaction.unmarked.delete(log)
+        this.#wake()
+      })
+    }
+  }
+
+  #until(isOver: () => boolean): Promise<void> {
+    if (isOver()) return Promise.resolve()
+    return new Promise(resolve => this.#waiting.push({ isOver, resolve }))
+  }
+
+  #wake(): void {
+    const over = this.#waiting.filter(({ isOver }) => isOver())
+    this.#waiting = this.#waiting.filter(each => !over.includes(each))
+    for (const { resolve } of over) resolve()
+  }
+}
+
+function fenced(id: string): Fenced {
+  return new Fenced('SINK_FENCED', `another producer has taken ${id} over`)
+}

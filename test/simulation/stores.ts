@@ -1,0 +1,61 @@
+import type { Checkpoint, CheckpointStore, TransactionalStore } from '../../src/checkpoint/checkpoint.ts'
+import { Fenced } from '../../src/errors.ts'
+import { packRecords } from '../../src/record-headers.ts'
+import { call, type Place } from './schedule.ts'
+import { checkpointTopic } from './sinks.ts'
+import type { World } from './world.ts'
+
+/** A store with compare-and-set, such as MongoDB's: who claims an epoch first has it. Each save is judged (G1). */
+export function comparingStore(world: World, place: Place): CheckpointStore {
+  const writer = Symbol(place.process.name)
+  return {
+    async load(_pipeline, slot, signal) {
+      const stored = await call(place, 'store.load', () => world.stored.get(slot), signal)
+      return stored && (JSON.parse(stored.text) as Checkpoint)
+    },
+    async save(checkpoint) {
+      const { slot, epoch } = checkpoint
+      const text = JSON.stringify(checkpoint)
+      await call(place, 'store.save', () => {
+        const stored = world.stored.get(slot)
+        if (stored && (stored.epoch > epoch || (stored.epoch === epoch && stored.writer !== writer))) {
+          throw new Fenced('CHECKPOINT_FENCED', `the store has epoch ${stored.epoch}`)
+        }
+        world.stored.set(slot, { text, epoch, writer })
+        world.judgeCheckpoint(slot, text, world.acknowledged)
+      })
+    },
+    async [Symbol.asyncDispose]() {},
+  }
+}
+
+/** How far a load reads: all that stood there when it began, or only what readers may see at that moment. */
+export type LoadsUpTo = 'high watermark' | 'last stable offset'
+
+/** Checkpoints as records of Kafka, one partition a slot. */
+export function kafkaStore(world: World, place: Place, upTo: LoadsUpTo = 'high watermark'): TransactionalStore {
+  return {
+    async load(_pipeline, slot, signal) {
+      const log = world.kafka.checkpoints[slot]!
+      const end = await call(place, 'store.offset', () => log.highWatermark, signal)
+      if (upTo === 'high watermark') await world.kafka.stable(log, end)
+      const entries = await call(place, 'store.load', () => log.committed(), signal)
+      const latest = entries.findLast(({ checkpoint }) => checkpoint !== undefined)
+      return latest?.checkpoint === undefined ? undefined : (JSON.parse(latest.checkpoint) as Checkpoint)
+    },
+    async save(checkpoint) {
+      const text = JSON.stringify(checkpoint)
+      const entry = { key: 'orders', change: 0, slot: place.slot, writer: 0, checkpoint: text, transaction: undefined }
+      await call(place, 'store.save', () => {
+        world.kafka.checkpoints[place.slot]?.append(undefined, 0, [entry])
+        world.judgeCheckpoint(place.slot, text, world.acknowledged)
+      })
+    },
+    toRecords(checkpoint) {
+      const at = { topic: checkpointTopic, partition: checkpoint.slot, key: Buffer.from('orders') }
+      const value = Buffer.from(JSON.stringify(checkpoint))
+      return packRecords([{ ...at, value, headers: {}, timestampMs: world.nowMs }])
+    },
+    async [Symbol.asyncDispose]() {},
+  }
+}
