@@ -54,7 +54,7 @@ export async function attempt(parts: PipelineParts, stop: AbortSignal, machine: 
     meter,
     watch: monitor,
   })
-  const from = ledger.position
+  const from = ledger.isOfOtherStream ? ledger.position.byTime : ledger.position
   parts.log.info({ position: String(from), slot: parts.slot, delivery: parts.delivery }, 'reading changes')
   await machine.stream({ source, from, prepare, delivery, watch: monitor, clock, limits }, stop)
 }

@@ -117,10 +117,11 @@ export class Ledger {
   async write(position: Position | undefined, signal: AbortSignal, ends = this.#checkpoint.ends): Promise<void> {
     if (this.#writing) throw new Error('a checkpoint is being written already')
     const { filterHash, clock, write, onSaved } = this.#options
+    // The hash says whose token the position holds: while it is the stored one, so is the hash.
+    const isNew = position !== undefined && position.compare(this.#position) > 0
     const checkpoint: Checkpoint = {
       ...this.#checkpoint,
-      // The hash says whose token the position holds: while it is the stored one, so is the hash.
-      filterHash: position ? filterHash : this.#checkpoint.filterHash,
+      filterHash: isNew ? filterHash : this.#checkpoint.filterHash,
       position: position?.toJSON() ?? this.#checkpoint.position,
       partitions: this.#partitions,
       ends,

@@ -123,6 +123,8 @@ describe('writing', () => {
     const ledger = await Ledger.open(options(store, { filterHash: 'other' }), open)
     expect(ledger.isOfOtherStream).toBe(true)
     expect(saves.at(-1)).toMatchObject({ epoch: 2, filterHash: 'none' })
+    await ledger.write(at(10), open)
+    expect(ledger.isOfOtherStream).toBe(true)
     await ledger.write(at(20), open)
     expect(ledger.isOfOtherStream).toBe(false)
     expect(saves.at(-1)).toMatchObject({ filterHash: 'other' })
