@@ -1,5 +1,4 @@
 import { startAdmin } from '../admin/server.ts'
-import type { BusyRatios } from '../busy.ts'
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config/schema.ts'
 import { RecordBlocks } from '../encode/record-block.ts'
@@ -105,7 +104,7 @@ async function work(fleet: Fleet, cluster: string, stop: AbortSignal): Promise<v
   const { common, supervisor } = fleet
   const { config, clock, log } = common
   for (let failures = 0; ; ) {
-    fleet.workers = openWorkers(common, cluster, { port: fleet.port, busy: () => busiest(fleet) })
+    fleet.workers = openWorkers(common, cluster, { port: fleet.port, busy: () => fleet.busy })
     try {
       return await fleet.workers.run(supervisor, stop)
     } catch (error) {
@@ -137,12 +136,6 @@ function outcome({ common, supervisor }: Fleet): number {
 /** Why we end, for the person at the terminal: the log may go elsewhere. */
 function explain({ io, redact }: Common, fault: Fault, where = ''): void {
   io.stderr.write(`mongo2kafka: ${where}${fault.code}: ${redact(fault.message)}\n  Remedy: ${fault.remedy}\n`)
-}
-
-/** How busy the busiest pipeline is, for the other workers to see. */
-function busiest({ supervisor }: Fleet): BusyRatios | undefined {
-  const total = ({ source, encode, sink }: BusyRatios) => source + encode + sink
-  return supervisor.monitors.map(({ status }) => status.busy).toSorted((a, b) => total(b) - total(a))[0]
 }
 
 /** Keeps the gauges fresh: lag each second, the oplog window every ten. */

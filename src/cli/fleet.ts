@@ -1,5 +1,6 @@
+import type { BusyRatios } from '../busy.ts'
 import type { Config, PipelineConfig } from '../config/schema.ts'
-import { PipelineMonitor } from '../pipeline/pipeline-monitor.ts'
+import { busiest, PipelineMonitor } from '../pipeline/pipeline-monitor.ts'
 import { type Changes, Supervisor } from '../pipeline/supervisor.ts'
 import { withThrottling } from '../pipeline/throttling.ts'
 import type { PipelineState } from '../status.ts'
@@ -44,6 +45,11 @@ export class Fleet {
   /** Makes `pipelines` the ones that run, while those that have not changed go on. */
   apply(pipelines: Config['pipelines']): Promise<Changes> {
     return this.supervisor.apply(this.#runnables(pipelines))
+  }
+
+  /** Of the busiest pipeline, for the other workers to see. */
+  get busy(): BusyRatios {
+    return busiest(this.supervisor.monitors.map(({ busy }) => busy))
   }
 
   report(): void {

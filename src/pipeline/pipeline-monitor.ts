@@ -72,12 +72,17 @@ export class PipelineMonitor {
     for (const monitor of this.#slots.values()) monitor.throttled(ms)
   }
 
+  /** Of its busiest slot. */
+  get busy(): BusyRatios {
+    return busiest([...this.#slots.values()].map(({ figures }) => figures.busy))
+  }
+
   get status(): PipelineStatus {
     const slots = [...this.#slots].map(([slot, monitor]) => ({ slot, ...monitor.figures }))
     const worst = slots.toSorted((a, b) => urgency(a) - urgency(b))[0]
     const state = this.paused ? 'paused' : (worst?.state ?? this.#options.unowned())
     const durable = earliest(slots)
-    const busy = busiest(slots)
+    const busy = busiest(slots.map(figures => figures.busy))
     const sum = (key: 'inFlightRecords' | 'inFlightBytes' | 'records') =>
       slots.reduce((total, figures) => total + figures[key], 0)
     return {
@@ -204,12 +209,10 @@ function earliest(slots: readonly OwnedFigures[]): { positionMs: number; savedAt
   return first
 }
 
-function busiest(slots: readonly OwnedFigures[]): BusyRatios {
+/** The largest of `ratios`, all of its stages taken together. */
+export function busiest(ratios: readonly BusyRatios[]): BusyRatios {
+  const total = ({ source, encode, sink }: BusyRatios) => source + encode + sink
   let most: BusyRatios = { source: 0, encode: 0, sink: 0 }
-  for (const { busy } of slots) if (total(busy) > total(most)) most = busy
+  for (const each of ratios) if (total(each) > total(most)) most = each
   return most
-}
-
-function total({ source, encode, sink }: BusyRatios): number {
-  return source + encode + sink
 }

@@ -54,7 +54,11 @@ export class Daemon implements AsyncDisposable {
 
   /** What it answers at a path of its admin server. */
   async get(path: string): Promise<unknown> {
-    return (await fetch(`${await this.adminUrl()}${path}`)).json()
+    const url = `${await this.adminUrl()}${path}`
+    const response = await fetch(url).catch(cause => {
+      throw new Error(`no answer: ${this.output.slice(-3_000)}`, { cause })
+    })
+    return response.json()
   }
 
   /** The exit code, null where a signal ended it, once all of its output is here. */

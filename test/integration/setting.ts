@@ -75,7 +75,10 @@ pipelines:
     try {
       await eventually(complete, `all of ${this.writer.written} changes`, 120_000)
     } catch (cause) {
-      throw new Error(`${(cause as Error).message}\n${daemon.output.slice(-5_000)}`, { cause })
+      const { violations } = await this.judge(true, prefix)
+      const there = await countRecords(this.brokers, topics)
+      const found = `${there} records; ${violations.length} violations: ${violations.slice(0, 5).join(', ')}`
+      throw new Error(`${(cause as Error).message}\n${found}\n${daemon.output.slice(-5_000)}`, { cause })
     }
   }
 
