@@ -74,8 +74,9 @@ function groupTerms({ deployment, cluster, slots, sessionTimeoutMs }: GroupOptio
     protocolType: 'mongo2kafka',
     protocolName: protocolName(cluster, slots),
     sessionTimeoutMs,
-    // A round waits for nobody's drain, only for answers; who gives none for a session is out anyway.
-    rebalanceTimeoutMs: sessionTimeoutMs,
+    // A round waits for nobody's drain, only for answers. Longer than a session: who was cut off just before it could
+    // join must have given up by itself when its slots are given away.
+    rebalanceTimeoutMs: 2 * sessionTimeoutMs,
     heartbeatLimitMs: Math.max(heartbeatPauseMs(sessionTimeoutMs), sessionTimeoutMs / 3),
   }
 }

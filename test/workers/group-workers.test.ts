@@ -11,8 +11,11 @@ import { longestDrainMs, type SimWorker, sessionTimeoutMs, World } from './world
 /** Rounds and answers; the limit that is promised for a take-over. */
 const marginMs = 3_000
 
-function seeds(count: number, from = 0): number[] {
-  return Array.from({ length: count }, (_, i) => from + i)
+/** In 1608 a worker is cut off between a heartbeat and its join; in 1059 one is frozen before it hears of its slots. */
+const remarkable = [1608, 1059]
+
+function seeds(count: number): number[] {
+  return [...remarkable, ...Array.from({ length: count }, (_, seed) => seed)]
 }
 
 /** A group at rest. */
@@ -41,13 +44,13 @@ describe('workers of a group, in a simulation', () => {
   it('never share a slot, and come to rest after whatever happens', { timeout: 120_000 }, async () => {
     let lost = 0
     let confirms = 0
-    for (const seed of seeds(100)) {
+    for (const seed of seeds(60)) {
       const outcome = await simulate(seed)
       expect({ seed, violations: outcome.violations }).toEqual({ seed, violations: [] })
       lost += outcome.lost
       confirms += outcome.confirms
     }
-    expect(lost).toBeGreaterThan(50) // Else nothing was at stake.
+    expect(lost).toBeGreaterThan(30) // Else nothing was at stake.
     expect(confirms).toBeGreaterThan(1_000)
   })
 

@@ -91,6 +91,7 @@ export const mutants: Readonly<Record<string, () => Mutant>> = {
   'confirms by an old heartbeat': confirmingByOldHeartbeats,
   'does not hear that there is a rebalance': () =>
     hearing(standing => (standing === 'rebalance' ? 'member' : standing)),
+  'is put out of a rebalance before its session ends': () => ({ rebalanceTimeoutMs: sessionTimeoutMs }),
   'goes on without heartbeats': () => ({
     process(process) {
       const sleep = process.sleep.bind(process)

@@ -31,7 +31,8 @@ export async function simulate(seed: number, mutant: Mutant = {}): Promise<Outco
   }
   if (world.living.every(({ stop }) => stop.signal.aborted)) world.start('the last')
   const beganMs = time.nowMs()
-  await world.pass(recoveryLimitMs, () => world.isBalanced)
+  await world.pass(sessionTimeoutMs) // Who has just woken up or died may not have been missed yet.
+  await world.pass(recoveryLimitMs - sessionTimeoutMs, () => world.isBalanced)
   const recoveryMs = time.nowMs() - beganMs
   if (!world.isBalanced) world.violations.push(`not recovered after ${recoveryMs} ms`)
   await world.pass(sessionTimeoutMs)

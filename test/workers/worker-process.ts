@@ -21,7 +21,7 @@ export interface WorkerOrders {
 
 /** What the worker tells the test, one JSON object a line. */
 export type WorkerReport =
-  | { readonly event: 'take' | 'release' | 'released'; readonly slots: readonly number[] }
+  | { readonly event: 'take' | 'release' | 'released'; readonly slots: readonly number[]; readonly atMs: number }
   /** A slot's lease was asked for right after the process woke up, before the worker could have noticed anything. */
   | { readonly event: 'confirmed' | 'refused'; readonly slots: readonly number[] }
   | { readonly event: 'ended'; readonly code: string | null; readonly remedy: string | null }
@@ -36,13 +36,13 @@ async function main(orders: WorkerOrders): Promise<void> {
   const holder: SlotHolder = {
     take(slots, lease) {
       for (const slot of slots) leases.set(slot, lease)
-      report({ event: 'take', slots })
+      report({ event: 'take', slots, atMs: systemClock.nowMs() })
     },
     async release(slots) {
-      report({ event: 'release', slots })
+      report({ event: 'release', slots, atMs: systemClock.nowMs() })
       await systemClock.sleep(orders.drainMs)
       for (const slot of slots) leases.delete(slot)
-      report({ event: 'released', slots })
+      report({ event: 'released', slots, atMs: systemClock.nowMs() })
     },
   }
   const { name, deployment, cluster, slots, sessionTimeoutMs, brokers } = orders

@@ -9,6 +9,7 @@ import { ModelCoordinator } from './model-coordinator.ts'
 import { ModelProcess } from './model-process.ts'
 
 export const sessionTimeoutMs = 6_000
+const rebalanceTimeoutMs = 2 * sessionTimeoutMs
 export const longestDrainMs = 2_000
 /** A process that has just woken up has not had its turn yet. */
 const wakingMs = 5
@@ -18,13 +19,15 @@ export interface Mutant {
   readonly group?: (group: Group, of: ModelProcess) => Group
   readonly holder?: (holder: SlotHolder, of: ModelProcess) => SlotHolder
   readonly process?: (process: ModelProcess) => void
+  /** How long the coordinator waits for members that do not join a new generation. */
+  readonly rebalanceTimeoutMs?: number
 }
 
 /** What one worker holds of one slot, from take to the end of its release. */
 interface Hold {
   readonly lease: Lease
-  /** The number of the take among all takes of the slot. */
-  readonly take: number
+  /** 0 before its first confirmation; then its number among all who were ever confirmed for the slot. */
+  opening: number
   isReleasing: boolean
 }
 
@@ -50,8 +53,8 @@ export class World {
   readonly workers: SimWorker[] = []
   readonly coordinator: ModelCoordinator
   readonly #mutant: Mutant
-  /** By slot, how often it was taken. */
-  readonly #takes: number[]
+  /** By slot, how many holders were confirmed. */
+  readonly #openings: number[]
   /** By slot, when it was last seen in good hands. */
   readonly ownedAtMs: number[]
   isCoordinatorUp = true
@@ -64,9 +67,10 @@ export class World {
     this.time = new VirtualTime(seed)
     this.slots = slots
     this.#mutant = mutant
-    this.#takes = new Array<number>(slots).fill(0)
+    this.#openings = new Array<number>(slots).fill(0)
     this.ownedAtMs = new Array<number>(slots).fill(this.time.nowMs())
-    this.coordinator = new ModelCoordinator(this.time, { sessionMs: sessionTimeoutMs, rebalanceMs: sessionTimeoutMs })
+    const rebalanceMs = mutant.rebalanceTimeoutMs ?? rebalanceTimeoutMs
+    this.coordinator = new ModelCoordinator(this.time, { sessionMs: sessionTimeoutMs, rebalanceMs })
   }
 
   /** Lets `ms` pass, looking for what must not be after everything that happens. */
@@ -84,7 +88,7 @@ export class World {
 
   /** A worker of this name joins. */
   start(name: string): SimWorker {
-    const limits = { promptMs: sessionTimeoutMs / 3, patientMs: sessionTimeoutMs + 5_000 }
+    const limits = { promptMs: sessionTimeoutMs / 3, patientMs: rebalanceTimeoutMs + 5_000 }
     const process = new ModelProcess(
       name,
       this.time,
@@ -128,8 +132,7 @@ export class World {
         for (const slot of slots) {
           this.takes += 1
           if (holds.has(slot)) this.violations.push(`${process.name} was given slot ${slot}, which it holds`)
-          this.#takes[slot]! += 1
-          const hold = { lease, take: this.#takes[slot]!, isReleasing: false }
+          const hold = { lease, opening: 0, isReleasing: false }
           holds.set(slot, hold)
           lease.lost?.addEventListener('abort', () => {
             if (!hold.isReleasing) this.lost += 1
@@ -149,16 +152,20 @@ export class World {
     }
   }
 
-  /** Asks now and then whether the slot is still its own. Whoever was given it later makes a yes wrong. */
+  /** Asks now and then whether the slot is still its own. Once a later holder was told so, nobody else may be. */
   async #work({ process, holds }: SimWorker, slot: number, hold: Hold): Promise<void> {
     while (holds.get(slot) === hold) {
-      const isStale = hold.take !== this.#takes[slot]
+      const isStale = hold.opening !== 0 && hold.opening !== this.#openings[slot]
       try {
         await hold.lease.confirm(new AbortController().signal)
-        this.confirms += 1
-        if (isStale) this.violations.push(`${process.name} was told that slot ${slot} is its own, and it was another's`)
       } catch {
         return
+      }
+      this.confirms += 1
+      if (isStale) this.violations.push(`${process.name} was told that slot ${slot} is its own, and it is another's`)
+      if (hold.opening === 0) {
+        this.#openings[slot]! += 1
+        hold.opening = this.#openings[slot]!
       }
       await process.sleep(this.time.between(0, 3_000))
     }
