@@ -164,7 +164,7 @@ describe.each(carriers)('a sink over %s', carrier => {
   })
 })
 
-// `npm run test:faults` does the same for longer.
+// `npm run test:faults:producer` does the same for longer.
 describe('every sink, in a cluster whose nodes fail one after the other', () => {
   it('loses nothing, repeats nothing, keeps the order of each key and lives on', { timeout: 300_000 }, async () => {
     const reports = await faultRun(cluster, carriers, ['kill', 'hiccup', 'move', 'freeze'])
