@@ -2,7 +2,7 @@ import { type Collection, type Document, MongoClient } from 'mongodb'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { startReplicaSet } from '../../src/services/replica-set.ts'
 import type { Member, ReplicaSet } from '../../src/services/services.ts'
-import { freshDatabase, ids, type Lab, openLab, patience, selection, take } from './lab.ts'
+import { follow, freshDatabase, ids, type Lab, openLab, patience, selection, take } from './lab.ts'
 
 let set: ReplicaSet
 beforeAll(async () => {
@@ -122,3 +122,89 @@ describe('the stream survives', () => {
     await onMember(await set.primary(), { configureFailPoint: 'failCommand', mode: 'off' })
   })
 })
+
+/** On every member but `primary`: whether it replicates. A member that does not keeps voting. */
+async function replicate(primary: Member, on: boolean): Promise<void> {
+  for (const member of set.members) {
+    if (member === primary || !member.running) continue
+    await onMember(member, { configureFailPoint: 'stopReplProducer', mode: on ? 'off' : 'alwaysOn' })
+  }
+}
+
+describe('what a majority does not have', () => {
+  it('is waited for in silence, on an open stream', async () => {
+    await using patient = await openLab(set.uri, { awaitMs: 100 })
+    const db = patient.client.db(freshDatabase('majority'))
+    const c = db.collection<{ _id: number }>('c')
+    await c.insertOne({ _id: -1 }, majority)
+    const reader = follow(patient.mongo.source(selection('p', [`${db.databaseName}.c`])), await now(patient))
+    await c.insertOne({ _id: 0 }, majority)
+    await expect.poll(() => reader.events.length, { timeout: 20_000 }).toBe(1)
+    const primary = await set.primary()
+    await replicate(primary, false)
+    try {
+      await c.insertOne({ _id: 1 }, { writeConcern: { w: 1, journal: true } })
+      // The stream answers meanwhile, with positions alone.
+      const before = reader.batches
+      await expect.poll(() => reader.batches, { timeout: 20_000 }).toBeGreaterThan(before + 3)
+      expect(ids(reader.events)).toEqual(['0'])
+    } finally {
+      await replicate(primary, true)
+    }
+    await expect.poll(() => ids(reader.events), { timeout: 20_000 }).toEqual(['0', '1'])
+    expect(patient.meter.counts.get('source_reconnects_total')).toBeUndefined()
+    await reader.stop()
+  }, 180_000)
+
+  it('never appears when it is rolled back', async () => {
+    const db = lab.client.db(freshDatabase('rollback'))
+    const c = db.collection<{ _id: number }>('c')
+    await c.insertOne({ _id: -1 }, majority)
+    const source = lab.mongo.source(selection('p', [`${db.databaseName}.c`]))
+    const from = await source.now(patience())
+    const reader = follow(source, from)
+    await upsert(c, 0)
+    const old = await set.primary()
+    await replicate(old, false)
+    await c.insertOne({ _id: 666 }, { writeConcern: { w: 1, journal: true } })
+    await old.kill()
+    await replicate(old, true)
+    const elected = await set.primary()
+    expect(elected.host).not.toBe(old.host)
+    for (const _id of [1, 2, 3]) await upsert(c, _id)
+    await old.start(patience())
+    await expect.poll(() => found(old, db.databaseName, 3), { timeout: 60_000 }).toBe(1)
+    expect(await found(old, db.databaseName, 666)).toBe(0)
+    await upsert(c, 4)
+    await expect.poll(() => reader.events.length, { timeout: 60_000 }).toBeGreaterThanOrEqual(5)
+    expect(ids(reader.events)).toEqual(['0', '1', '2', '3', '4'])
+    await reader.stop()
+  }, 240_000)
+
+  it('comes back with the majority of the members', async () => {
+    await readAcross(async primary => {
+      const others = set.members.filter(member => member !== primary)
+      for (const member of others) await member.kill()
+      // Alone, it is no primary for long.
+      await expect
+        .poll(async () => (await onMember(primary, { hello: 1 })).isWritablePrimary, { timeout: 60_000 })
+        .toBe(false)
+      for (const member of others) await member.start(patience())
+      await set.primary()
+    })
+  }, 240_000)
+})
+
+const now = (one: Lab) => one.mongo.source(selection('now', ['any.thing'])).now(patience())
+
+/** How many documents `_id` this very member has; undefined while it cannot be asked. */
+async function found(member: Member, db: string, _id: number): Promise<number | undefined> {
+  const client = new MongoClient(`mongodb://${member.host}/?directConnection=true`, { serverSelectionTimeoutMS: 2_000 })
+  try {
+    return await client.db(db).collection<{ _id: number }>('c').countDocuments({ _id }, { readPreference: 'nearest' })
+  } catch {
+    return undefined // It recovers.
+  } finally {
+    await client.close()
+  }
+}

@@ -95,3 +95,50 @@ export async function take(
   stop.abort()
   return { events, position, batches }
 }
+
+/** The change streams that are open on `db` alone. */
+export async function streamsOpen(lab: Lab, db: string): Promise<number> {
+  const stages = [{ $currentOp: { idleCursors: true, allUsers: true, idleConnections: true } }]
+  const operations = await lab.client.db('admin').aggregate(stages).toArray()
+  const cursors = operations.filter(({ cursor }) => cursor?.tailable && cursor.originatingCommand?.aggregate)
+  return cursors.filter(operation => String(operation.ns).startsWith(db)).length
+}
+
+/** Reads in the background until `stop`; the events arrive in `events`. */
+export function follow(source: Source, from: Position) {
+  const stop = new AbortController()
+  const events: ChangeEvent[] = []
+  let position = from
+  let batches = 0
+  const reading = (async () => {
+    for await (const batch of source.read(from, stop.signal)) {
+      events.push(...batch.events)
+      position = batch.position
+      batches++
+    }
+  })()
+  return {
+    events,
+    /** How many there have been, those without events too. */
+    get batches() {
+      return batches
+    },
+    get position() {
+      return position
+    },
+    stop: async () => {
+      stop.abort()
+      await reading
+    },
+  }
+}
+
+/** Inserts the ids `from` to `to - 1`. */
+export const inserted = (lab: Lab, db: string, collection: string, from: number, to: number) =>
+  lab.client
+    .db(db)
+    .collection<{ _id: number }>(collection)
+    .insertMany(Array.from({ length: to - from }, (_, i) => ({ _id: from + i })))
+
+/** The ids `from` to `to - 1` as `ids` shows them. */
+export const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => String(from + i))

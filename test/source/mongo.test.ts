@@ -2,49 +2,8 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { BSON } from 'mongodb'
 import { describe, expect, inject, it } from 'vitest'
-import type { ChangeEvent } from '../../src/event.ts'
 import { silentLogger } from '../../src/log.ts'
-import type { Position } from '../../src/position.ts'
-import type { Source } from '../../src/source/source.ts'
-import { freshDatabase, ids, type Lab, openLab, patience, selection, take } from './lab.ts'
-
-async function streamsOpen(lab: Lab, db: string): Promise<number> {
-  const stages = [{ $currentOp: { idleCursors: true, allUsers: true, idleConnections: true } }]
-  const operations = await lab.client.db('admin').aggregate(stages).toArray()
-  const cursors = operations.filter(({ cursor }) => cursor?.tailable && cursor.originatingCommand?.aggregate)
-  return cursors.filter(operation => String(operation.ns).startsWith(db)).length
-}
-
-/** Reads in the background until `stop`; the events arrive in `events`. */
-function follow(source: Source, from: Position) {
-  const stop = new AbortController()
-  const events: ChangeEvent[] = []
-  let position = from
-  const reading = (async () => {
-    for await (const batch of source.read(from, stop.signal)) {
-      events.push(...batch.events)
-      position = batch.position
-    }
-  })()
-  return {
-    events,
-    get position() {
-      return position
-    },
-    stop: async () => {
-      stop.abort()
-      await reading
-    },
-  }
-}
-
-const inserted = (lab: Lab, db: string, collection: string, from: number, to: number) =>
-  lab.client
-    .db(db)
-    .collection<{ _id: number }>(collection)
-    .insertMany(Array.from({ length: to - from }, (_, i) => ({ _id: from + i })))
-
-const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => String(from + i))
+import { follow, freshDatabase, ids, inserted, openLab, patience, range, selection, streamsOpen, take } from './lab.ts'
 
 /** An insert as OP_MSG by hand: no driver sends the bytes ff fe in a string. */
 async function insertMalformed(uri: string, db: string): Promise<void> {
