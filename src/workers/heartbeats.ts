@@ -104,12 +104,15 @@ export class Heartbeats implements Disposable {
 
   /** One heartbeat. False: it says nothing. */
   async #beat(): Promise<boolean> {
-    const { group, onRebalance } = this.#parts
+    const { group, clock, sessionTimeoutMs, onRebalance } = this.#parts
     const member = this.#member!
     const waiting = this.#waiting.splice(0)
     const guard = this.#startGuard()
+    const sentAtMs = clock.nowMs()
     const standing = await group.heartbeat(member, this.#ended.signal).catch(asFault)
-    const isWell = standing === 'member' || standing === 'rebalance'
+    // An answer that a frozen process finds when it wakes up was true once. A clock that was stepped costs one question.
+    const isFresh = clock.nowMs() - sentAtMs < sessionTimeoutMs
+    const isWell = isFresh && (standing === 'member' || standing === 'rebalance')
     if (isWell && !this.#ended.signal.aborted) {
       this.#guard?.abort()
       this.#guard = guard
