@@ -64,8 +64,9 @@ export class Daemon implements AsyncDisposable {
     return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null
   }
 
-  get frozen(): boolean {
-    return this.#frozen
+  /** Whether it is started again when it ends. */
+  get kept(): boolean {
+    return this.#keeping
   }
 
   /** Starts it, and from then on whenever it ends. */

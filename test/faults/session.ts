@@ -196,13 +196,14 @@ pipelines:
     // What is missing after a long silence is lost, and the judge says what.
     const isSettled = () => this.arrivals.missing(journal) === undefined || this.arrivals.quietMs > silenceMs
     await until(isSettled, 'the end of the records', settleLimitMs)
-    const exits = await Promise.all(this.daemons.map(daemon => daemon.stop('SIGTERM')))
+    const kept = this.daemons.filter(daemon => daemon.kept)
+    const exits = await Promise.all(kept.map(daemon => daemon.stop('SIGTERM')))
     await this.#tail?.caughtUp(settleLimitMs)
     const state = await this.writer.state()
     const verdict = judge({ journal, seen: this.arrivals.seen, state, duplicates: this.#duplicates })
     const violations = [...this.violations, ...verdict.violations]
     for (const [i, code] of exits.entries()) {
-      if (code !== 0) violations.push(`G3: ${this.daemons[i]?.name} ended with ${code} after SIGTERM`)
+      if (code !== 0) violations.push(`G3: ${kept[i]?.name} ended with ${code} after SIGTERM`)
     }
     return { violations, duplicates: verdict.duplicates }
   }
