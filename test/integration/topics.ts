@@ -45,7 +45,7 @@ export async function readTopics(brokers: readonly string[], topics: readonly st
   return seen
 }
 
-function seenOf(value: Buffer, partition: number): Seen {
+export function seenOf(value: Buffer, partition: number): Seen {
   const event = JSON.parse(value.toString()) as ChangeValue
   const document = `${event.ns.db}.${event.ns.coll}/${event.documentKey._id}`
   return { document, change: changeOf(event), partition }

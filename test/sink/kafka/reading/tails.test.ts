@@ -1,0 +1,76 @@
+import { Kafka, logLevel } from 'kafkajs'
+import { expect, inject, it } from 'vitest'
+import { systemClock } from '../../../../src/clock.ts'
+import { packRecords } from '../../../../src/record-headers.ts'
+import { PartitionReader } from '../../../../src/sink/kafka/reading/partition-reader.ts'
+import { Tails } from '../../../../src/sink/kafka/reading/tails.ts'
+import { never, record, targetFor } from '../fixture.ts'
+import { KafkaProxy, transactionApis } from '../proxy/proxy.ts'
+import { makeTopic } from '../wire-fixture.ts'
+
+const brokers = inject('kafkaBrokers')
+/** Of a target that is so old that it knows neither transactions nor flexible versions: Produce, Fetch, ListOffsets. */
+const oldVersions = { 0: 5, 1: 4, 2: 2 }
+
+/** Record of source `s` with position `n` and nothing else. */
+function own(topic: string, partition: number, n: number, source = 's') {
+  const headers = { 'm2k.op': 'c', 'm2k.source': source, 'm2k.position': Buffer.of(n) }
+  return { ...record(topic, partition, `v${n}`), headers }
+}
+
+it('reads the highest position of a source in each partition, among foreign records, over kafkajs and a proxy', async () => {
+  await using proxy = await KafkaProxy.open({ brokers, refused: transactionApis, versions: oldVersions })
+  const topic = await makeTopic(brokers, 4)
+  const foreign = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING }).producer()
+  await foreign.connect()
+  const strange = { partition: 1, key: null, value: null, headers: { 'm2k.source': [], other: ['a', 'b'] } }
+  await foreign.send({ topic, messages: [strange, { partition: 1, value: 'plain' }] })
+  await using target = targetFor(proxy.brokers)
+  await target.check(never)
+  await using sink = await target.open({ pipeline: 'p', transactionalId: undefined, transactions: false }, never)
+  expect(sink.capabilities.idempotence).toBe(false)
+  await sink.send(
+    packRecords([own(topic, 0, 3), own(topic, 1, 1), own(topic, 1, 4), own(topic, 1, 9, 'other/s')]),
+    never,
+  )
+  await foreign.send({
+    topic,
+    messages: [
+      { ...strange, partition: 2 },
+      { partition: 1, value: 'last' },
+    ],
+  })
+  await foreign.disconnect()
+
+  await using reader = new PartitionReader({
+    settings: { brokers: proxy.brokers, clientId: 'test' },
+    clock: systemClock,
+  })
+  const tails = new Tails(reader)
+  const ends = await tails.ends(topic, 4, never)
+  expect(ends).toEqual([1, 6, 1, 0])
+  const highest = (from: readonly number[], source = 's') => tails.highest(topic, from, source, never)
+  expect(await highest([0, 0, 0, 0])).toEqual([Buffer.of(3), Buffer.of(4), undefined, undefined])
+  expect(await highest([0, 0, 0, 0], 'other/s')).toEqual([undefined, Buffer.of(9), undefined, undefined])
+  expect(await highest(ends)).toEqual([undefined, undefined, undefined, undefined])
+  expect(await highest([0, 4, 0, 0])).toEqual([Buffer.of(3), undefined, undefined, undefined])
+})
+
+it('does not miss what retention has removed', async () => {
+  const topic = await makeTopic(brokers, 1)
+  const client = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING })
+  await using target = targetFor(brokers)
+  await using sink = await target.open({ pipeline: 'p', transactionalId: undefined, transactions: false }, never)
+  for (const n of [1, 2, 3, 4]) await sink.send(packRecords([own(topic, 0, n)]), never)
+  const admin = client.admin()
+  await admin.connect()
+  await admin.fetchTopicOffsets(topic) // Else kafkajs knows no leader to delete from.
+  await using reader = new PartitionReader({ settings: { brokers, clientId: 'test' }, clock: systemClock })
+  const tails = new Tails(reader)
+  await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '3' }] })
+  expect(await tails.highest(topic, [0], 's', never)).toEqual([Buffer.of(4)])
+  await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '4' }] })
+  expect(await tails.highest(topic, [0], 's', never)).toEqual([undefined])
+  expect(await tails.ends(topic, 1, never)).toEqual([4])
+  await admin.disconnect()
+})
