@@ -12,6 +12,11 @@ import type { QueuedBatch } from './queued-batch.ts'
 
 /** Between attempts to connect to one broker. */
 const connectBackOff = { initialMs: 100, maxMs: 1_000 }
+/**
+ * A broker that has answered nothing for so long may be frozen, with its partitions led by others since: worth a
+ * question. Waiting for the request to time out would outlast a transaction.
+ */
+const silenceMs = 2_000
 
 export interface PipeSettings {
   /** How long an open batch waits for more records while the broker is busy, milliseconds. */
@@ -29,6 +34,10 @@ export interface PipeParts {
   /** The broker cannot be reached: where are its lanes led now? */
   readonly onUnreachable: (lanes: readonly Lane[], fault: Fault) => void
   readonly onLost: (fault: Fault) => void
+  /** It answers nothing: are these still led by it? `leftBy` is then to be told. */
+  readonly onSilent: (lanes: readonly Lane[]) => void
+  /** These were on the wire when the connection went: who leads them is to be asked. */
+  readonly onGone: (lanes: readonly Lane[]) => void
 }
 
 const noAnswer = { errorCode: networkException, rejected: [] }
@@ -44,6 +53,9 @@ type Request = readonly Shipment[]
 interface Session {
   readonly connection: BrokerConnection
   readonly requests: Set<Request>
+  /** Since when the oldest request has waited without any answer, or since we asked about it last. */
+  quietSinceMs: number
+  isSilent: boolean
 }
 
 /**
@@ -60,6 +72,7 @@ export class BrokerPipe {
   /** In the order in which their linger ends. */
   readonly #lingering = new Set<Lane>()
   readonly #alarm: Alarm
+  readonly #silence: Alarm
   #session: Session | undefined
   #connecting = false
   #failedAttempts = 0
@@ -70,6 +83,7 @@ export class BrokerPipe {
   constructor(parts: PipeParts) {
     this.#parts = parts
     this.#alarm = new Alarm(parts.clock, () => this.#pump())
+    this.#silence = new Alarm(parts.clock, () => this.#listen())
   }
 
   /** The lane may have something to send. */
@@ -96,8 +110,15 @@ export class BrokerPipe {
     if (session !== undefined && carries) this.#lose(session)
   }
 
+  /** Closes a connection that is silent and carries something of a partition for which `isLeftBy` says true. */
+  leftBy(isLeftBy: (lane: Lane) => boolean): void {
+    const session = this.#session
+    if (session?.isSilent && lanesOf(session).some(isLeftBy)) this.#lose(session)
+  }
+
   close(): void {
     this.#alarm.stop()
+    this.#silence.stop()
     if (this.#session !== undefined) this.#lose(this.#session)
   }
 
@@ -177,7 +198,9 @@ export class BrokerPipe {
   }
 
   async #send(session: Session, request: Request): Promise<void> {
+    if (session.requests.size === 0) this.#hear(session)
     session.requests.add(request)
+    this.#silence.set(session.quietSinceMs + silenceMs)
     const transactionalId = request[0]?.lane.owner.transactionalId
     const batches = request.map(({ lane, batch }) => ({
       topic: lane.topic,
@@ -192,6 +215,7 @@ export class BrokerPipe {
       return
     }
     if (!session.requests.delete(request)) return
+    this.#hear(session)
     this.#throttle(request, answer.throttleMs)
     const results = new Map(answer.results.map(result => [`${result.topic}/${result.partition}`, result]))
     for (const { lane, batch } of request) {
@@ -199,6 +223,23 @@ export class BrokerPipe {
       lane.owner.answered(lane, batch, errorCode, rejected)
     }
     this.#queuePump()
+  }
+
+  #hear(session: Session): void {
+    session.quietSinceMs = this.#parts.clock.nowMs()
+    session.isSilent = false
+  }
+
+  #listen(): void {
+    const session = this.#session
+    if (session === undefined || session.requests.size === 0) return
+    const nowMs = this.#parts.clock.nowMs()
+    if (nowMs >= session.quietSinceMs + silenceMs) {
+      session.quietSinceMs = nowMs
+      session.isSilent = true
+      this.#parts.onSilent(lanesOf(session))
+    }
+    this.#silence.set(session.quietSinceMs + silenceMs)
   }
 
   #broke(session: Session, fault: Fault): void {
@@ -218,6 +259,7 @@ export class BrokerPipe {
     session.connection.close()
     if (this.#session === session) this.#session = undefined
     const lost = [...session.requests]
+    this.#parts.onGone(lanesOf(session))
     session.requests.clear()
     for (const request of lost) {
       for (const { lane, batch } of request) lane.owner.answered(lane, batch, noAnswer.errorCode, noAnswer.rejected)
@@ -238,7 +280,7 @@ export class BrokerPipe {
       if (this.#failedAttempts > 0) await clock.sleep(backOffMs(connectBackOff, this.#failedAttempts, clock), signal)
       const connection = await wire.connect(nodeId, signal)
       if (signal.aborted) connection.close()
-      else this.#session = { connection, requests: new Set() }
+      else this.#session = { connection, requests: new Set(), quietSinceMs: clock.nowMs(), isSilent: false }
       this.#failedAttempts = 0
     } catch (error) {
       this.#failedAttempts += 1
@@ -249,4 +291,9 @@ export class BrokerPipe {
     this.#connecting = false
     this.#queuePump()
   }
+}
+
+/** Those with something on the wire. */
+function lanesOf(session: Session): Lane[] {
+  return [...session.requests].flatMap(request => request.map(({ lane }) => lane))
 }

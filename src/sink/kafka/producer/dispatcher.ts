@@ -50,7 +50,11 @@ export class Dispatcher implements Disposable {
       wire: parts.wire,
       clock: parts.clock,
       signal: this.#closing.signal,
-      onNews: topic => this.#leave(topic, lane => this.offer(lane)),
+      onNews: topic => {
+        for (const [nodeId, pipe] of this.#pipes)
+          pipe.leftBy(lane => lane.topic === topic && this.#isLeft(lane, nodeId))
+        this.#leave(topic, lane => this.offer(lane))
+      },
       onFault: (topic, fault) => this.#leave(topic, lane => lane.owner.fail(fault)),
     })
   }
@@ -117,9 +121,22 @@ export class Dispatcher implements Disposable {
       onUnreachable: (lanes, fault) => this.#unreachable(nodeId, lanes, fault),
       onLost: fault =>
         this.#warn(nodeId, 'lost the connection to a broker: what it did not acknowledge goes again', fault),
+      onSilent: lanes => {
+        for (const topic of new Set(lanes.map(lane => lane.topic))) this.#leaders.want(topic)
+      },
+      // Also for those who come after a producer that has ended: their first guess would be the same dead broker.
+      onGone: lanes => {
+        for (const lane of lanes) this.#leaders.forget(lane.topic, lane.partition)
+      },
     })
     this.#pipes.set(nodeId, pipe)
     return pipe
+  }
+
+  /** Whether the partition is known to be led by another broker than that. */
+  #isLeft({ topic, partition }: Lane, nodeId: number): boolean {
+    const leader = this.#leaders.leaderOf(topic, partition)
+    return leader !== undefined && leader !== nodeId
   }
 
   #awaitLeader(lane: Lane): void {
