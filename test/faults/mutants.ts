@@ -42,8 +42,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'starts at the present instead of at its checkpoint',
     file: 'pipeline/attempt.ts',
-    from: 'const from = ledger.position',
-    to: 'const from = await source.now(stop)',
+    from: 'machine.stream({ source, from,',
+    to: 'machine.stream({ source, from: await source.now(stop),',
     mode: 'at-least-once',
     faults: [killed, killed],
     breaks: /G1|G2/,
