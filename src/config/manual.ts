@@ -48,6 +48,21 @@ const closing = `## How settings go together
 - \`retry.initial\` is at most \`retry.max\`.
 - Names of pipelines differ, and not only in case or punctuation.
 - In shape \`document\` a delete is a tombstone, so \`tombstones: false\` is refused there.
+
+## Changes while it runs
+
+The file is watched, and SIGHUP asks for it to be loaded again; files that it names are read again too, the environment
+is that of the start. What changes in \`pipelines\` and \`defaults\` is taken over while everything else goes on:
+
+- A pipeline that is not changed is not touched.
+- A new one starts, from \`source.startAt\` or from the position that it had when it was removed.
+- One that is gone is drained and stops. Its position stays in the checkpoint store.
+- A changed one is drained and starts anew from its own position, also with another filter or other collections: nothing
+  is lost or repeated, and changes that the new filter lets through count from that position on.
+- One that is paused stays paused; after a restart of the daemon it is not.
+
+A file with a problem, or one that changes another setting, changes nothing at all: the log, the status page and the
+metric \`config_last_reload_successful\` say so and why.
 `
 
 /** docs/configuration.md, from the schema. */
