@@ -7,6 +7,7 @@ import type { Coordinators } from './coordinators.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { PartitionQueue } from './partition-queue.ts'
 import type { BatchLimits } from './refusals.ts'
+import type { Transactions, TransactionsParts } from './transactions.ts'
 
 export interface IdempotentProducerSettings {
   readonly compression: Compression
@@ -31,4 +32,6 @@ export interface ProducerParts {
   readonly meter: Meter
   /** For tests: a queue whose sequence numbers are about to wrap, or that is broken. */
   readonly createQueue?: () => PartitionQueue
+  /** For tests: transactions that are broken. */
+  readonly createTransactions?: ((parts: TransactionsParts) => Transactions) | undefined
 }

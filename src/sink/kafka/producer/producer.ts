@@ -164,7 +164,8 @@ export class Producer implements LaneOwner, AsyncDisposable {
   #openTransactions(): Transactions | undefined {
     const { identity, transactionalId, transactions, dispatcher, clock } = this.#parts
     if (transactions === undefined || transactionalId === undefined) return undefined
-    return new Transactions({
+    const create = this.#parts.createTransactions ?? (parts => new Transactions(parts))
+    return create({
       identity: { ...identity, transactionalId },
       coordinators: transactions.coordinators,
       transactionTimeoutMs: transactions.timeoutMs,

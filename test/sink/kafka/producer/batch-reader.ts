@@ -1,6 +1,8 @@
 /** What the model cluster needs to know of a record batch without compression. */
 export interface ReadBatch {
   readonly producerId: bigint
+  readonly producerEpoch: number
+  readonly isTransactional: boolean
   readonly baseSequence: number
   readonly count: number
   /** Of the records, as text. */
@@ -32,5 +34,7 @@ export function readBatch(bytes: Buffer): ReadBatch {
     values.push(bytes.toString('latin1', at, at + valueLength))
     at = end
   }
-  return { producerId: bytes.readBigInt64BE(43), baseSequence: bytes.readInt32BE(53), count, values }
+  const isTransactional = (bytes.readInt16BE(21) & 0x10) !== 0
+  const producer = { producerId: bytes.readBigInt64BE(43), producerEpoch: bytes.readInt16BE(51) }
+  return { ...producer, isTransactional, baseSequence: bytes.readInt32BE(53), count, values }
 }

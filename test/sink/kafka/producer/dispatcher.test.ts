@@ -7,7 +7,8 @@ import { Dispatcher } from '../../../../src/sink/kafka/producer/dispatcher.ts'
 import { Producer } from '../../../../src/sink/kafka/producer/producer.ts'
 import { BufferPool } from '../../../../src/sink/kafka/record-batch/buffer-pool.ts'
 import { TopicLimits } from '../../../../src/sink/kafka/topic-limits.ts'
-import { ModelCluster, requestTimeoutMs } from './model-cluster.ts'
+import { ModelCluster } from './model-cluster.ts'
+import { requestTimeoutMs } from './model-faults.ts'
 import { VirtualTime } from './virtual-time.ts'
 
 const never = new AbortController().signal
@@ -187,7 +188,7 @@ test('a frozen broker: the producer gives up in time, nothing of it is sent late
   expect(outcome).toBeInstanceOf(Retryable)
   expect(String(outcome)).toContain(`topic a, partition 0: nothing was acknowledged within ${deliveryTimeoutMs} ms`)
   expect(stage.time.nowMs() - startMs).toBeLessThanOrEqual(deliveryTimeoutMs + requestTimeoutMs)
-  stage.cluster.noteRejected(1n)
+  stage.cluster.watch.rejected(1n)
   expect(await stage.outcome(Promise.all(others).then(() => undefined))).toBe('done')
   expect(stage.cluster.violations).toEqual([])
 })

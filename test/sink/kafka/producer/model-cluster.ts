@@ -1,4 +1,3 @@
-import { Retryable } from '../../../../src/errors.ts'
 import { maxInFlight } from '../../../../src/sink/kafka/producer/partition-queue.ts'
 import type {
   BrokerConnection,
@@ -10,13 +9,15 @@ import type {
   TopicLeaders,
   Wire,
 } from '../../../../src/sink/kafka/wire.ts'
-import { readBatch } from './batch-reader.ts'
+import { CoordinatorLine } from './coordinator-line.ts'
+import { ModelCoordinator } from './model-coordinator.ts'
+import { requestTimeoutMs, unavailable } from './model-faults.ts'
 import { ModelLog } from './model-log.ts'
 import type { VirtualTime } from './virtual-time.ts'
+import { WireWatch } from './wire-watch.ts'
 
-export const requestTimeoutMs = 1_500
 const partitionsPerTopic = 3
-const refused = { code: 6, baseOffset: -1 } // NOT_LEADER_OR_FOLLOWER
+const refused = { code: 6, baseOffset: -1, appended: undefined } // NOT_LEADER_OR_FOLLOWER
 
 interface Sent {
   readonly batches: readonly ProduceBatch[]
@@ -33,18 +34,28 @@ export class ModelCluster implements Wire {
   readonly time: VirtualTime
   readonly brokers: readonly ModelBroker[]
   readonly #logs = new Map<string, ModelLog>()
-  readonly #firstBytes = new Map<string, Buffer>()
-  readonly #openBatches = new Map<string, number>()
-  readonly #rejected = new Set<bigint>()
+  readonly watch = new WireWatch(this.violations)
+  readonly coordinator: ModelCoordinator
   #producers = 0n
   /** While true, nobody answers questions about the cluster. */
   isBlind = false
   lookUps = 0
-  produced = 0
 
   constructor(time: VirtualTime, brokers: number) {
     this.time = time
     this.brokers = Array.from({ length: brokers }, (_, id) => new ModelBroker(this, id))
+    this.coordinator = new ModelCoordinator(this)
+  }
+
+  /** Produce requests so far. */
+  get produced(): number {
+    return this.watch.produced
+  }
+
+  /** A producer id that no other has. */
+  nextProducerId(): bigint {
+    this.#producers += 1n
+    return this.#producers
   }
 
   log(topic: string, partition: number): ModelLog {
@@ -61,10 +72,14 @@ export class ModelCluster implements Wire {
   }
 
   async connect(nodeId: number, signal: AbortSignal): Promise<BrokerConnection> {
+    return new ModelConnection(this, await this.#reach(nodeId, signal))
+  }
+
+  async #reach(nodeId: number, signal: AbortSignal): Promise<ModelBroker> {
     const broker = this.brokers[nodeId]
     await this.time.sleep(this.time.between(1, 4), signal)
     if (broker === undefined || !broker.isUp) throw unavailable('connection refused')
-    if (!broker.isFrozen) return new ModelConnection(this, broker)
+    if (!broker.isFrozen) return broker
     await this.time.sleep(requestTimeoutMs, signal)
     throw unavailable('connecting took too long')
   }
@@ -83,16 +98,18 @@ export class ModelCluster implements Wire {
   }
 
   async initProducerId(): Promise<ProducerIdentity> {
-    this.#producers += 1n
-    return { producerId: this.#producers, producerEpoch: 0 }
+    return { producerId: this.nextProducerId(), producerEpoch: 0 }
   }
 
-  findCoordinator(): Promise<number> {
-    return Promise.reject(unavailable('it has no coordinator'))
+  async findCoordinator(transactionalId: string, signal: AbortSignal): Promise<number> {
+    const nodeId = this.coordinator.nodeOf(transactionalId)
+    await this.time.sleep(this.time.between(1, 5), signal)
+    if (this.isBlind || nodeId === undefined) throw unavailable('no broker answers')
+    return nodeId
   }
 
-  coordinate(): Promise<CoordinatorConnection> {
-    return Promise.reject(unavailable('it has no coordinator'))
+  async coordinate(nodeId: number, signal: AbortSignal): Promise<CoordinatorConnection> {
+    return new CoordinatorLine(this, await this.#reach(nodeId, signal))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
@@ -102,47 +119,18 @@ export class ModelCluster implements Wire {
     for (const log of this.#logs.values())
       if (log.leader === broker) log.move((broker + 1) % this.brokers.length, share)
   }
+}
 
-  /** Checks a request when it is handed over. */
-  noteSent(batches: readonly ProduceBatch[]): void {
-    this.produced += 1
-    const names = new Set(batches.map(({ topic, partition }) => `${topic}/${partition}`))
-    if (names.size < batches.length) this.violations.push('a partition twice in one request')
-    for (const batch of batches) {
-      const { producerId, baseSequence } = readBatch(batch.bytes)
-      const lane = `${producerId} ${batch.topic}/${batch.partition}`
-      if (this.#rejected.has(producerId)) this.violations.push(`${lane}: sent after its caller heard of a failure`)
-      const open = (this.#openBatches.get(lane) ?? 0) + 1
-      this.#openBatches.set(lane, open)
-      if (open > maxInFlight) this.violations.push(`${open} batches of ${lane} in flight`)
-      const name = `${lane} ${baseSequence}`
-      const first = this.#firstBytes.get(name)
-      if (first === undefined) this.#firstBytes.set(name, Buffer.from(batch.bytes))
-      else if (!first.equals(batch.bytes)) this.violations.push(`${name}: sent again with other bytes`)
-    }
-  }
-
-  /** A caller heard that this producer failed, and may replay: nothing of it may be on the way any more. */
-  noteRejected(producerId: bigint): void {
-    this.#rejected.add(producerId)
-    for (const [lane, open] of this.#openBatches) {
-      if (open > 0 && lane.startsWith(`${producerId} `))
-        this.violations.push(`${lane}: rejected with ${open} in flight`)
-    }
-  }
-
-  noteSettled(sent: Sent): void {
-    for (const [i, { topic, partition }] of sent.batches.entries()) {
-      const lane = `${readBatch(sent.copies[i] ?? Buffer.alloc(0)).producerId} ${topic}/${partition}`
-      this.#openBatches.set(lane, (this.#openBatches.get(lane) ?? 0) - 1)
-    }
-  }
+/** A connection, seen from the broker. */
+export interface Breakable {
+  /** Nobody hears of what is under way; `processed`: it takes effect all the same. */
+  break(processed: boolean): void
 }
 
 export class ModelBroker {
   readonly id: number
   readonly #cluster: ModelCluster
-  readonly #connections = new Set<ModelConnection>()
+  readonly #connections = new Set<Breakable>()
   isUp = true
   isFrozen = false
   /** It asks with its next answer for a pause of so long. */
@@ -155,11 +143,11 @@ export class ModelBroker {
     this.id = id
   }
 
-  add(connection: ModelConnection): void {
+  add(connection: Breakable): void {
     this.#connections.add(connection)
   }
 
-  remove(connection: ModelConnection): void {
+  remove(connection: Breakable): void {
     this.#connections.delete(connection)
   }
 
@@ -188,7 +176,8 @@ export class ModelBroker {
     return batches.map(({ topic, partition }, i) => {
       const log = this.#cluster.log(topic, partition)
       const isLeader = log.leader === this.id
-      const { code, baseOffset } = isLeader ? log.append(copies[i] ?? Buffer.alloc(0)) : refused
+      const { code, baseOffset, appended } = isLeader ? log.append(copies[i] ?? Buffer.alloc(0)) : refused
+      if (appended !== undefined) this.#cluster.coordinator.noteAppended(appended, `${topic}/${partition}`)
       const result = { topic, partition, errorCode: code, baseOffset: BigInt(baseOffset), rejected: [] }
       return { result, epoch: log.epoch }
     })
@@ -213,7 +202,7 @@ interface Processed {
 }
 
 /** Requests are handled one after the other, as a broker does; what arrived is handled even if nobody waits for it. */
-class ModelConnection implements BrokerConnection {
+class ModelConnection implements BrokerConnection, Breakable {
   readonly nodeId: number
   readonly #cluster: ModelCluster
   readonly #broker: ModelBroker
@@ -228,10 +217,10 @@ class ModelConnection implements BrokerConnection {
     broker.add(this)
   }
 
-  produce(batches: readonly ProduceBatch[]): Promise<ProduceAnswer> {
+  produce(batches: readonly ProduceBatch[], transactionalId?: string): Promise<ProduceAnswer> {
     const { time, violations } = this.#cluster
     if (!this.#isOpen) return Promise.reject(unavailable('the connection is closed'))
-    this.#cluster.noteSent(batches)
+    this.#cluster.watch.sent(batches, transactionalId)
     if (time.nowMs() < this.#broker.throttledUntilMs) violations.push(`a request to throttled broker ${this.nodeId}`)
     const settled = Promise.withResolvers<ProduceAnswer>()
     const copies = batches.map(({ bytes }) => Buffer.from(bytes))
@@ -284,7 +273,7 @@ class ModelConnection implements BrokerConnection {
     if (!sent.isOpen) return
     sent.isOpen = false
     sent.callOffTimeout()
-    this.#cluster.noteSettled(sent)
+    this.#cluster.watch.settled(sent.batches, sent.copies)
     if (answer === undefined) {
       sent.settled.reject(unavailable('the connection is gone'))
       return
@@ -293,8 +282,4 @@ class ModelConnection implements BrokerConnection {
     this.#broker.throttleMs = 0
     sent.settled.resolve(answer)
   }
-}
-
-function unavailable(message: string): Retryable {
-  return new Retryable('SINK_UNAVAILABLE', message)
 }

@@ -162,7 +162,7 @@ class World {
       this.#checkWritten(producer, records)
     } catch (error) {
       this.#ended.add(producer)
-      this.#cluster.noteRejected(BigInt(producer + 1))
+      this.#cluster.watch.rejected(BigInt(producer + 1))
       this.rejections.push(error instanceof Fault ? `${error.code}: ${error.message}` : error)
     }
     this.settled += 1
@@ -220,7 +220,7 @@ class World {
   }
 }
 
-function play(cluster: ModelCluster, { kind, target, forMs, share, times, error }: FaultPlan): void {
+export function play(cluster: ModelCluster, { kind, target, forMs, share, times, error }: FaultPlan): void {
   const broker = cluster.brokers[target % cluster.brokers.length]
   const logs = cluster.logs()
   const log = logs[target % Math.max(1, logs.length)]

@@ -1,50 +1,103 @@
-import { describe, expect, inject, it } from 'vitest'
-import { systemClock } from '../../../../src/clock.ts'
-import { packRecords } from '../../../../src/record-headers.ts'
-import { PartitionReader } from '../../../../src/sink/kafka/reading/partition-reader.ts'
-import type { SinkRequest } from '../../../../src/sink/sink.ts'
-import { freshTopic, never, plain, record, settingsFor, spec, targetFor } from '../fixture.ts'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { TransactionsParts } from '../../../../src/sink/kafka/producer/transactions.ts'
+import type { FaultPlan } from './simulate.ts'
+import { ids, type Step, simulateTransactions, type TransactionsPlan } from './simulate-transactions.ts'
+import { mutants, mutate } from './transaction-mutants.ts'
 
-const brokers = inject('kafkaBrokers')
-const nothing = packRecords([])
+const runs = 150
+/** Seconds where the machine is free; nothing here depends on it. */
+const patience = { timeout: 300_000 }
 
-function transactional(id: string): SinkRequest & { readonly transactions: true } {
-  return { pipeline: 'p', transactionalId: id, transactions: true }
+const step: fc.Arbitrary<Step> = fc.record({
+  afterMs: fc.oneof(fc.constant(0), fc.nat(30)),
+  records: fc.integer({ min: 1, max: 6 }),
+  commits: fc.boolean(),
+})
+const steps = fc.array(step, { minLength: 1, maxLength: 25, size: 'max' })
+const errors = [6, 19, 56].map(code => ({ code, appended: false }))
+const afterAppend = [7, 20].map(code => ({ code, appended: true }))
+const fault: fc.Arbitrary<FaultPlan> = fc.record({
+  atMs: fc.nat(600),
+  kind: fc.constantFrom('move', 'leaderless', 'down', 'cut', 'cut-after', 'freeze', 'throttle', 'blind', 'error'),
+  target: fc.nat(50),
+  forMs: fc.oneof(fc.nat(50), fc.nat(4_000), fc.nat(12_000)),
+  share: fc.double({ min: 0, max: 1, noNaN: true }),
+  times: fc.integer({ min: 1, max: 4 }),
+  error: fc.constantFrom(...errors, ...afterAppend),
+})
+const plan: fc.Arbitrary<TransactionsPlan> = fc.record({
+  seed: fc.nat(),
+  steps: fc.tuple(...ids.map(() => steps)),
+  faults: fc.array(fault, { maxLength: 12, size: 'max' }),
+  takeOvers: fc.array(fc.record({ id: fc.nat(ids.length - 1), atMs: fc.nat(600) }), { maxLength: 3 }),
+})
+
+/** Nothing but connections that break while something is on them, again and again. */
+const breaks: fc.Arbitrary<TransactionsPlan> = fc.record({
+  seed: fc.nat(),
+  steps: fc.tuple(...ids.map(() => fc.array(step, { minLength: 20, maxLength: 40, size: 'max' }))),
+  faults: fc.array(
+    fc.record({
+      atMs: fc.nat(800),
+      kind: fc.constant('cut-after' as const),
+      target: fc.nat(2),
+      forMs: fc.constant(0),
+      share: fc.constant(1),
+      times: fc.constant(0),
+      error: fc.constant({ code: 0, appended: true }),
+    }),
+    { minLength: 10, maxLength: 40, size: 'max' },
+  ),
+  takeOvers: fc.constant([]),
+})
+
+describe('transactions against a model of Kafka, in virtual time', () => {
+  test(
+    'every record once, with its position, in order, whatever happens and whoever takes over',
+    patience,
+    async () => {
+      const sums = { commits: 0, replays: 0, fenced: 0 }
+      await fc.assert(
+        fc.asyncProperty(plan, async plan => {
+          const { violations, commits, replays, fenced } = await simulateTransactions(plan)
+          expect(violations).toEqual([])
+          sums.commits += commits
+          sums.replays += replays
+          sums.fenced += fenced
+        }),
+        { numRuns: runs, seed: 1 },
+      )
+
+      expect(sums.replays).toBeGreaterThan(runs / 10)
+      expect(sums.fenced).toBeGreaterThan(runs / 10)
+      expect(sums.commits).toBeGreaterThan(runs * 5)
+    },
+  )
+
+  test('what a broken connection leaves behind neither ends nor opens a transaction later', patience, async () => {
+    await fc.assert(
+      fc.asyncProperty(breaks, plan => isKept(plan)),
+      { numRuns: runs / 3, seed: 1 },
+    )
+  })
+})
+
+/** All is as it should be; with broken connections alone no transaction is left to its timeout, either. */
+async function isKept(plan: TransactionsPlan, Broken?: ReturnType<typeof mutate>): Promise<void> {
+  const create = Broken && ((parts: TransactionsParts) => new Broken(parts))
+  const { violations, timeouts } = await simulateTransactions(plan, create)
+  expect(violations).toEqual([])
+  if (plan.faults.every(({ kind }) => kind === 'cut-after') && plan.takeOvers.length === 0) expect(timeouts).toBe(0)
 }
 
-function recordsOf(topic: string, values: readonly string[], partition = 0) {
-  return packRecords(values.map(value => record(topic, partition, value)))
-}
-
-/** What a reader of committed transactions sees, partition by partition. */
-async function committed(topic: string, partitions = 1): Promise<string[]> {
-  await using reader = new PartitionReader({ settings: settingsFor(brokers), clock: systemClock })
-  const values: string[] = []
-  for (let partition = 0; partition < partitions; partition += 1) {
-    for await (const records of reader.readPartition(topic, partition, 0n, { isolation: 'read_committed' }, never)) {
-      values.push(...records.map(({ value }) => String(value)))
-    }
-  }
-  return values
-}
-
-describe('a transactional sink', () => {
-  it('shows what was sent once it is committed, with what came with the commit', async () => {
-    await using target = targetFor(brokers)
-    await target.check(never)
-    expect(target.capabilities).toEqual({ headers: true, idempotence: true, transactions: true })
-    const [data, positions] = [freshTopic('data'), freshTopic('positions')]
-    await using sink = await target.open(transactional(data), never)
-    for (const topic of [data, positions]) await sink.partitions(topic, spec(2), never)
-    for (let n = 0; n < 5; n += 1) {
-      const sent = sink.send(recordsOf(data, [`a${n}`, `b${n}`], n % 2), never)
-      await sink.commit(recordsOf(positions, [`${n}`]), never)
-      await sent
-    }
-    await sink.commit(nothing, never)
-    await using bystander = await target.open(plain('q'), never)
-    await bystander.send(recordsOf(data, ['plain']), never)
-    expect(await committed(positions, 2)).toEqual(['0', '1', '2', '3', '4'])
-    expect(await committed(data, 2)).toEqual(['a0', 'b0', 'a2', 'b2', 'a4', 'b4', 'plain', 'a1', 'b1', 'a3', 'b3'])
+describe('broken transactions are caught', () => {
+  test.each(Object.entries(mutants))('those that %s', patience, async (_name, mutant) => {
+    const Broken = mutate(mutant)
+    const outcome = await fc.check(
+      fc.asyncProperty(mutant.breaks ? breaks : plan, plan => isKept(plan, Broken)),
+      { numRuns: 3 * runs, seed: 1, endOnFailure: true },
+    )
+    expect(outcome.failed, 'the simulation did not notice').toBe(true)
   })
 })
