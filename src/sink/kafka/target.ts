@@ -5,6 +5,7 @@ import type { Meter } from '../../meter.ts'
 import type { Capabilities, Sink, SinkRequest, TopicSpec, TransactionalSink } from '../sink.ts'
 import { withAdmin } from './admin.ts'
 import { faultOf, reachabilityFaultOf } from './classify.ts'
+import { KnownTopics } from './known-topics.ts'
 import { chooseProducing, type Producing } from './producing.ts'
 import type { ClientChoice, KafkaSettings, ProducerSettings } from './settings.ts'
 import { TopicLimits } from './topic-limits.ts'
@@ -43,6 +44,7 @@ export function createKafkaTarget(options: KafkaTargetOptions): KafkaTarget {
 class Target implements KafkaTarget {
   readonly #options: KafkaTargetOptions
   readonly #limits: TopicLimits
+  readonly #topics: KnownTopics
   readonly #sinks = new Set<Sink>()
   #producing: Promise<Producing> | undefined
   #capabilities: Capabilities | undefined
@@ -50,6 +52,7 @@ class Target implements KafkaTarget {
   constructor(options: KafkaTargetOptions) {
     this.#options = options
     this.#limits = new TopicLimits(options.producer.batchBytes)
+    this.#topics = new KnownTopics(this.#countPartitions.bind(this), options.clock)
   }
 
   get capabilities(): Capabilities {
@@ -82,6 +85,7 @@ class Target implements KafkaTarget {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#sinks].map(sink => sink[Symbol.asyncDispose]()))
+    this.#topics[Symbol.dispose]()
     const producing = await this.#producing?.catch(() => undefined)
     await producing?.[Symbol.asyncDispose]()
   }
@@ -89,7 +93,7 @@ class Target implements KafkaTarget {
   /** Once for all pipelines, which may open at the same time; a failure is not remembered. */
   #choose(signal: AbortSignal): Promise<Producing> {
     const limits = this.#limits
-    const countPartitions = this.#countPartitions.bind(this)
+    const countPartitions = this.#topics.partitions.bind(this.#topics)
     this.#producing ??= chooseProducing({ ...this.#options, limits, countPartitions }, signal).catch(error => {
       this.#producing = undefined
       throw error
