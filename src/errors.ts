@@ -36,7 +36,7 @@ export const remedies = {
     'Check host names, ports, DNS and firewalls of sink.brokers; raise startup.wait if Kafka starts later.',
   SINK_AUTH_FAILED: 'Check sink.sasl: mechanism, username and password; and sink.tls if the port speaks TLS.',
   SINK_UNAUTHORIZED:
-    'Grant the Kafka user Write, Describe and Create on the topics, IdempotentWrite on the cluster, and Write and Describe on the transactional ids NAME.* of the deployment.',
+    'Grant the Kafka user Write, Read, Describe and Create on the topics, IdempotentWrite on the cluster, and Write and Describe on the transactional ids NAME.* of the deployment.',
   SINK_TOPIC_INVALID:
     'Topic names have 1 to 249 letters, digits, dots, underscores and hyphens: correct `topic` of the pipeline.',
   SINK_TOPIC_MISMATCH: 'The topic exists with fewer partitions than were used before. Restore it, or use a new topic.',

@@ -1,6 +1,9 @@
 import { Retryable } from '../../../errors.ts'
 import { AnyBroker } from '../any-broker.ts'
-import { type BrokerAddress, metadataRequest } from '../protocol/metadata.ts'
+import { faultOf } from '../classify.ts'
+import { type ApiVersions, apiVersionsRequest, speaks } from '../protocol/api-versions.ts'
+import { BrokerError } from '../protocol/broker-error.ts'
+import { type BrokerAddress, metadataApi, metadataRequest } from '../protocol/metadata.ts'
 import type { Request } from '../protocol/request.ts'
 import { type ConnectionSettings, WireConnection } from '../wire-connection.ts'
 
@@ -14,6 +17,7 @@ export class LeaderConnections implements AsyncDisposable {
   readonly #disposing = new AbortController()
   readonly #connections = new Map<string, Promise<WireConnection>>()
   readonly #leaders = new Map<string, BrokerAddress>()
+  #versions: ApiVersions | undefined
 
   constructor(settings: ConnectionSettings) {
     this.#settings = settings
@@ -22,9 +26,10 @@ export class LeaderConnections implements AsyncDisposable {
     )
   }
 
-  /** Asks whichever broker answers. */
-  askAny<T>(request: Request<T>, signal: AbortSignal): Promise<T> {
-    return this.#anyBroker.ask(request, signal)
+  /** What the brokers speak: asked until one has answered, then remembered. */
+  async versions(signal: AbortSignal): Promise<ApiVersions> {
+    this.#versions ??= await this.#anyBroker.ask(apiVersionsRequest(), signal)
+    return this.#versions
   }
 
   /**
@@ -58,8 +63,11 @@ export class LeaderConnections implements AsyncDisposable {
     const name = nameOf(topic, partition)
     const known = this.#leaders.get(name)
     if (known !== undefined) return known
-    const { brokers, topics } = await this.askAny(metadataRequest([topic]), signal)
+    const version = speaks(await this.versions(signal), metadataApi) ? 8 : 4
+    const { brokers, topics } = await this.#anyBroker.ask(metadataRequest([topic], version), signal)
     this.#anyBroker.learn(brokers.values())
+    const errorCode = topics[0]?.errorCode ?? 0
+    if (errorCode !== 0) throw faultOf(new BrokerError(errorCode), `find the leader of ${name}`)
     const leader = brokers.get(topics[0]?.leaders[partition] ?? -1)
     if (leader === undefined) throw new Retryable('SINK_UNAVAILABLE', `Kafka: ${name} has no leader at present`)
     this.#leaders.set(name, leader)

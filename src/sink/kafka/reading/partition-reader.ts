@@ -2,7 +2,7 @@ import type { Clock } from '../../../clock.ts'
 import { untilAborted } from '../../../deadline.ts'
 import { Configuration, Retryable } from '../../../errors.ts'
 import { faultOf } from '../classify.ts'
-import { apiVersionsRequest, speaks } from '../protocol/api-versions.ts'
+import { speaks } from '../protocol/api-versions.ts'
 import { BrokerError } from '../protocol/broker-error.ts'
 import {
   type FetchedPartition,
@@ -68,7 +68,6 @@ export class PartitionReader implements AsyncDisposable {
   readonly #connections: LeaderConnections
   readonly #clock: Clock
   readonly #limits: ReaderLimits
-  #fetchVersion: 4 | 10 | undefined
   #fetchedBytes = 0
 
   constructor({ settings, clock, limits }: ReaderOptions) {
@@ -139,8 +138,7 @@ export class PartitionReader implements AsyncDisposable {
 
   /** undefined: the offset is out of the leader's range. */
   async #fetch(question: FetchQuestion, signal: AbortSignal): Promise<FetchedPartition | undefined> {
-    this.#fetchVersion ??= await this.#askVersion(signal)
-    const fetch = fetchRequest(question, this.#fetchVersion)
+    const fetch = fetchRequest(question, await this.#fetchVersion(signal))
     const request = { ...fetch, parse: (answer: Buffer) => fetch.parse(answer).partition ?? nothing }
     const fetched = await this.#insist(question, request, signal)
     if (fetched.errorCode === offsetOutOfRange) return undefined
@@ -179,8 +177,8 @@ export class PartitionReader implements AsyncDisposable {
     }
   }
 
-  async #askVersion(signal: AbortSignal): Promise<4 | 10> {
-    const versions = await this.#connections.askAny(apiVersionsRequest(), signal)
+  async #fetchVersion(signal: AbortSignal): Promise<4 | 10> {
+    const versions = await this.#connections.versions(signal)
     if (!speaks(versions, fetchApi) || !speaks(versions, listOffsetsApi)) {
       throw new Configuration('SINK_REJECTED', 'Kafka: reading back needs Fetch version 4 and ListOffsets version 2')
     }

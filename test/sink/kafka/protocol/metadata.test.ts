@@ -1,7 +1,7 @@
 import { metadataV8, Reader, Writer } from '@platformatic/kafka'
 import { describe, expect, it } from 'vitest'
 import { MalformedAnswer } from '../../../../src/sink/kafka/protocol/answer-reader.ts'
-import { metadataApi, metadataRequest } from '../../../../src/sink/kafka/protocol/metadata.ts'
+import { metadataApi, metadataRequest, oldMetadataApi } from '../../../../src/sink/kafka/protocol/metadata.ts'
 import { kafkaJsBody } from './kafkajs-request.ts'
 
 const topics = ['orders', 'größe', 'x.y-z_1']
@@ -75,6 +75,12 @@ describe('a metadata request', () => {
     const theirs = await kafkaJsBody('metadata/v6', { topics, allowAutoTopicCreation: false })
     expect(Buffer.concat(metadataRequest(topics).encode())).toEqual(Buffer.concat([theirs, Buffer.of(0, 0)]))
   })
+
+  it('is what kafkajs sends in version 4, for brokers that are older', async () => {
+    const theirs = await kafkaJsBody('metadata/v4', { topics, allowAutoTopicCreation: false })
+    expect(Buffer.concat(metadataRequest(topics, 4).encode())).toEqual(theirs)
+    expect(metadataRequest(topics, 4).apiVersion).toBe(oldMetadataApi.apiVersion)
+  })
 })
 
 describe('the answer to a metadata request', () => {
@@ -110,6 +116,36 @@ describe('the answer to a metadata request', () => {
     expect(theirs.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }])).toEqual([...ours.brokers])
     for (const { partitionIndex, leaderId } of theirs.topics[0]?.partitions ?? []) {
       expect(ours.topics[0]?.leaders[partitionIndex]).toBe(leaderId)
+    }
+  })
+
+  it('of version 4 has no leader epochs, offline replicas and operations', () => {
+    const putPartition = (w: Writer, index: number) => {
+      w.appendInt16(0)
+        .appendInt32(index)
+        .appendInt32(7 + index)
+        .appendInt32(1)
+        .appendInt32(7)
+        .appendInt32(0)
+    }
+    const putTopic = (w: Writer) => {
+      w.appendInt16(0).appendString('t', false).appendBoolean(false).appendArray([0, 1], putPartition, false, false)
+    }
+    const putBroker = (w: Writer) => {
+      w.appendInt32(7).appendString('h', false).appendInt32(9_092).appendString(null, false)
+    }
+    const bytes = Writer.create()
+      .appendInt32(0)
+      .appendArray([0], putBroker, false, false)
+      .appendString('cluster', false)
+      .appendInt32(7)
+      .appendArray([0], putTopic, false, false).buffer
+    expect(metadataRequest(['t'], 4).parse(bytes)).toEqual({
+      brokers: new Map([[7, { host: 'h', port: 9_092 }]]),
+      topics: [{ topic: 't', errorCode: 0, leaders: [7, 8] }],
+    })
+    for (let length = 0; length < bytes.length; length += 1) {
+      expect(() => metadataRequest(['t'], 4).parse(bytes.subarray(0, length))).toThrow(MalformedAnswer)
     }
   })
 

@@ -9,8 +9,8 @@ import { KafkaProxy, transactionApis } from '../proxy/proxy.ts'
 import { makeTopic } from '../wire-fixture.ts'
 
 const brokers = inject('kafkaBrokers')
-/** Of a target that is so old that it knows neither transactions nor flexible versions: Produce, Fetch, ListOffsets. */
-const oldVersions = { 0: 5, 1: 4, 2: 2 }
+/** Of a target that is so old that it knows neither transactions nor flexible versions: Produce, Fetch, ListOffsets, Metadata. */
+const oldVersions = { 0: 5, 1: 4, 2: 2, 3: 5 }
 
 /** Record of source `s` with position `n` and nothing else. */
 function own(topic: string, partition: number, n: number, source = 's') {
