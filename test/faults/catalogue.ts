@@ -14,6 +14,7 @@ import {
 import { kafkaFaults } from './faults-of-kafka.ts'
 import { mongodbFaults } from './faults-of-mongodb.ts'
 import { networkFaults } from './faults-of-networks.ts'
+import { workerFaults } from './faults-of-workers.ts'
 
 /** Everything that is done to a deployment. */
 export const catalogue: readonly Fault[] = [
@@ -25,6 +26,7 @@ export const catalogue: readonly Fault[] = [
   asleep,
   twoCopies,
   zombie,
+  ...workerFaults,
   ...seamFaults,
   ...mongodbFaults,
   ...kafkaFaults,

@@ -70,6 +70,7 @@ export function deck(mode: Mode, used: ReadonlyMap<string, number>, random: () =
 async function suffer(session: Session, fault: Fault): Promise<FaultReport> {
   const surprisesBefore = session.daemons.map(({ surprises }) => surprises.length)
   const hardStopMs = Math.max(leastHardStopMs, 3 * fault.recoveryLimitMs)
+  for (const daemon of session.daemons) await daemon.measure()
   const { bites, recoveryMs } = await hurtAndHeal(session, fault, hardStopMs)
   await healServers(session.servers)
   await kafkaIsWhole(session)
