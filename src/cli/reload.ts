@@ -36,6 +36,8 @@ export class Reloader {
   readonly #parts: ReloaderParts
   #config: Config
   #status: ConfigStatus
+  /** Until when requests are heard; undefined: not yet. */
+  #listening: AbortSignal | undefined
   #queue: Promise<void> = Promise.resolve()
 
   constructor(parts: ReloaderParts) {
@@ -43,6 +45,10 @@ export class Reloader {
     this.#config = parts.config
     this.#status = { loadedAtMs: parts.clock.nowMs(), lastReload: null }
     this.#report()
+    // At once, or the signal would end a daemon that still waits for MongoDB. What was changed by then is seen by `run`.
+    parts.source.onRequest(() => {
+      if (this.#listening?.aborted === false) void this.reload('as asked')
+    })
   }
 
   get status(): ConfigStatus {
@@ -52,9 +58,7 @@ export class Reloader {
   /** Reloads when the file changes and when somebody asks for it, until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const { source, clock, log } = this.#parts
-    source.onRequest(() => {
-      if (!signal.aborted) void this.reload('as asked')
-    })
+    this.#listening = signal
     let first = true
     for await (const _ of fileChanges({ file: source.file, clock, log }, signal)) {
       // What is there at the beginning is what runs, unless it was changed while we started.

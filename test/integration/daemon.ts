@@ -54,11 +54,12 @@ export class Daemon implements AsyncDisposable {
 
   /** What it answers at a path of its admin server. */
   async get(path: string): Promise<unknown> {
-    const url = `${await this.adminUrl()}${path}`
-    const response = await fetch(url).catch(cause => {
-      throw new Error(`no answer: ${this.output.slice(-3_000)}`, { cause })
-    })
-    return response.json()
+    const ask = async () => {
+      const url = `${await this.adminUrl()}${path}` // Throws where the daemon has exited.
+      const response = await fetch(url).catch(() => undefined) // Kept connections are closed when idle.
+      return response?.json() as Promise<unknown> | undefined
+    }
+    return eventually(ask, `an answer at ${path}`)
   }
 
   /** The exit code, null where a signal ended it, once all of its output is here. */

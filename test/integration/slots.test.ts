@@ -1,0 +1,103 @@
+import { expect, inject, test } from 'vitest'
+import type { WorkersStatus } from '../../src/status.ts'
+import { Daemon, eventually } from './daemon.ts'
+import { Setting } from './setting.ts'
+
+const shape = { documents: 300, collections: ['orders', 'items'], partitions: 4 }
+
+interface Options {
+  readonly name: string
+  readonly delivery: string
+  readonly workers: string
+  readonly topic?: string
+}
+
+function configOf(setting: Setting, { name, delivery, workers, topic = '{db}.{collection}' }: Options): string {
+  return `
+name: ${name}
+mongodb: { uri: "${inject('mongodbUri')}" }
+sink: { brokers: ${JSON.stringify(inject('kafkaBrokers'))} }
+delivery: ${delivery}
+workers: ${workers}
+admin: { port: 0 }
+retry: { initial: 100ms, max: 1s }
+pipelines:
+  - name: all
+    source: { collections: [${setting.name}.*] }
+    topic: '${topic}'
+    partitions: ${shape.partitions}
+`
+}
+
+test('four slots on one worker: the same history, once each, in both deliveries', { timeout: 300_000 }, async () => {
+  await using setting = await Setting.create(shape)
+  const workers = '{ slots: 4 }'
+  const daemonOf = (delivery: string, prefix: string) =>
+    Daemon.start(
+      configOf(setting, { name: `${setting.name}${prefix}x`, delivery, workers, topic: `${prefix}{db}.{collection}` }),
+    )
+  await using atLeastOnce = await daemonOf('at-least-once', 'alo.')
+  await using exactlyOnce = await daemonOf('exactly-once', 'eo.')
+  for (const daemon of [atLeastOnce, exactlyOnce]) await daemon.reaches('all', 'running', 'idle')
+  for (let round = 0; round < 5; round++) {
+    for (const namespace of setting.namespaces) await setting.writer.write(namespace, 1_000, 200)
+  }
+  for (const [daemon, prefix] of [
+    [atLeastOnce, 'alo.'],
+    [exactlyOnce, 'eo.'],
+  ] as const) {
+    await setting.arrived(daemon, prefix)
+    expect(await daemon.stop('SIGTERM'), daemon.output.slice(-3_000)).toBe(0)
+    expect(await setting.judge(false, prefix)).toEqual({ violations: [], duplicates: 0 })
+    expect(daemon.output).toContain(`"slot":3`)
+  }
+})
+
+const workersOf = async (daemon: Daemon) => (await daemon.get('/api/v1/workers')) as WorkersStatus
+
+/** Waits until the two share out all four slots evenly. */
+async function shared(...daemons: readonly Daemon[]): Promise<void> {
+  const settled = async () => {
+    const all = await Promise.all(daemons.map(workersOf))
+    const owned = all.flatMap(({ owned }) => owned).toSorted()
+    return all.every(({ state, owned }) => state === 'working' && owned.length === 4 / daemons.length) &&
+      owned.join() === '0,1,2,3'
+      ? true
+      : undefined
+  }
+  await eventually(settled, `four slots on ${daemons.length} workers`, 120_000)
+}
+
+test.each(['at-least-once', 'exactly-once'])(
+  'two workers, %s: one joins, is killed, another joins, one leaves; nothing is lost',
+  { timeout: 400_000 },
+  async delivery => {
+    await using setting = await Setting.create({ ...shape, collections: ['orders'] })
+    const workers = '{ slots: 4, coordination: kafka, sessionTimeout: 6s }'
+    const config = configOf(setting, { name: setting.name, delivery, workers })
+    await using first = await Daemon.start(config)
+    await shared(first)
+    await first.reaches('all', 'running', 'idle')
+    const [orders = ''] = setting.namespaces
+    await using second = await Daemon.start(config)
+    await using third = await setting.writer.writeWhile(orders, async () => {
+      await shared(first, second)
+      await setting.more(orders, 200)
+      await second.stop('SIGKILL')
+      await shared(first)
+      await setting.more(orders, 200)
+      const daemon = await Daemon.start(config)
+      await shared(first, daemon)
+      await setting.more(orders, 200)
+      expect(await first.stop('SIGTERM'), first.output.slice(-3_000)).toBe(0)
+      await shared(daemon)
+      await setting.more(orders, 200)
+      return daemon
+    })
+    await setting.arrived(third)
+    expect(await third.stop('SIGTERM'), third.output.slice(-3_000)).toBe(0)
+    const verdict = await setting.judge(delivery === 'at-least-once')
+    expect(verdict.violations).toEqual([])
+    if (delivery === 'exactly-once') expect(verdict.duplicates).toBe(0)
+  },
+)
