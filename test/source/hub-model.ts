@@ -64,9 +64,11 @@ export class World {
       }),
   }
 
-  constructor(batchEvents = 7) {
+  /** `narrows`: the stream is narrow, where that is possible at all, half of the time. */
+  constructor(batchEvents = 7, narrows = false) {
     this.#batch = batchEvents
-    const reach = { windowMs: 1, foreignPerSecond: 1e9, share: 0, narrowMs: 1, maxNarrowMs: 1 }
+    const share = narrows ? 2 : 0
+    const reach = { windowMs: 1_000, foreignPerSecond: 0, share, narrowMs: 1_000, maxNarrowMs: 1_000 }
     const open = (opening: Opening) => ({
       read: (from: Position, signal: AbortSignal) => this.#read(opening, from, signal),
     })
@@ -136,10 +138,13 @@ export class World {
   }
 }
 
+/** What MongoDB would let through; the pipelines' own filters are `{ only: COLLECTION }`. */
 function brings({ scope, filter }: Opening, { collection }: RawEvent): boolean {
   if (scope.collection !== undefined && scope.collection !== collection) return false
-  const wanted = filter?.only
-  return wanted === undefined || wanted === collection
+  if (filter === undefined) return true
+  if ('only' in filter) return filter.only === collection
+  const { $in: some } = filter.ns as { readonly $in: readonly { readonly coll?: string }[] }
+  return some.some(({ coll }) => coll === collection)
 }
 
 /** One pipeline on one slot that is started and stopped, and goes on where it was. */

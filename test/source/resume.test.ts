@@ -1,5 +1,6 @@
 import {
   Binary,
+  BSON,
   BSONSymbol,
   Code,
   Decimal128,
@@ -13,7 +14,7 @@ import {
 } from 'mongodb'
 import { describe, expect, inject, it } from 'vitest'
 import { Position } from '../../src/position.ts'
-import { freshDatabase, ids, openLab, patience, selection, take } from './lab.ts'
+import { freshDatabase, ids, openLab, patience, selection, streamsOpen, take } from './lab.ts'
 
 /** One id of every type that MongoDB takes as `_id`, the hard numbers among them. */
 const everyId: readonly unknown[] = [
@@ -164,6 +165,24 @@ describe('resuming', () => {
       }
     }
   }, 120_000)
+
+  it('goes on behind an invalidate, by its token and by its time', async () => {
+    await using lab = await openLab(inject('mongodbUri'))
+    const db = lab.client.db(freshDatabase('resume'))
+    const c = await db.createCollection<{ _id: number }>('c')
+    const stream = c.watch()
+    const first = stream.next() // Opens the stream.
+    await expect.poll(() => streamsOpen(lab, db.databaseName), { timeout: 20_000 }).toBe(1)
+    await c.drop()
+    expect((await first).operationType).toBe('drop')
+    const invalidate = await stream.next()
+    expect(invalidate.operationType).toBe('invalidate')
+    await db.collection<{ _id: number }>('c').insertOne({ _id: 1 })
+    const position = Position.ofToken(Buffer.from(BSON.serialize(invalidate._id as Document)))
+    const source = lab.mongo.source(selection('p', [`${db.databaseName}.c`]))
+    for (const from of [position, position.byTime]) expect(ids((await take(source, from, 1)).events)).toEqual(['1'])
+    await stream.close()
+  })
 
   it('advances while nothing matches', async () => {
     await using lab = await openLab(inject('mongodbUri'), { awaitMs: 50 })
