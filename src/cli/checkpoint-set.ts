@@ -22,8 +22,8 @@ export interface SetOptions {
   readonly watchMs: number
 }
 
-/** An idle pipeline saves its position every ten seconds or sooner: who is at work shows within this time. */
-export const defaultWatchMs = 12_000
+/** An idle pipeline saves its position every ten seconds or so: who is at work shows within this time. */
+export const defaultWatchMs = 20_000
 
 /** Moves pipelines to a time: shows the plan, and carries it out where `yes` is given and no worker is seen at work. */
 export async function setCheckpoints(common: Common, options: SetOptions, stop: AbortSignal): Promise<number> {
