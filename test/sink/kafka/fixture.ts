@@ -3,6 +3,7 @@ import { systemClock } from '../../../src/clock.ts'
 import { silentLogger } from '../../../src/log.ts'
 import { silentMeter } from '../../../src/meter.ts'
 import type { OutRecord } from '../../../src/record.ts'
+import { PartitionReader } from '../../../src/sink/kafka/reading/partition-reader.ts'
 import type { ClientChoice, KafkaSettings, ProducerSettings } from '../../../src/sink/kafka/settings.ts'
 import { defaultProducerSettings } from '../../../src/sink/kafka/settings.ts'
 import { createKafkaTarget, type KafkaTarget } from '../../../src/sink/kafka/target.ts'
@@ -39,6 +40,15 @@ export function targetFor(
 /** A sink that nobody can fence. */
 export function plain(pipeline: string): SinkRequest {
   return { pipeline, transactionalId: undefined, transactions: false }
+}
+
+/** A sink that fences every earlier one of that id. */
+export function fencing(id: string): SinkRequest {
+  return { pipeline: 'p', transactionalId: id, transactions: false }
+}
+
+export function transactional(id: string): SinkRequest & { readonly transactions: true } {
+  return { pipeline: 'p', transactionalId: id, transactions: true }
 }
 
 export function spec(partitions: number, config: Record<string, string> = {}): TopicSpec {
@@ -108,4 +118,16 @@ export async function readTopic(brokers: readonly string[], topic: string): Prom
     await consumer.disconnect()
     await admin.disconnect()
   }
+}
+
+/** The values that a reader of committed transactions sees, partition by partition. */
+export async function committed(brokers: readonly string[], topic: string, partitions = 1): Promise<string[]> {
+  await using reader = new PartitionReader({ settings: settingsFor(brokers), clock: systemClock })
+  const values: string[] = []
+  for (let partition = 0; partition < partitions; partition += 1) {
+    for await (const records of reader.readPartition(topic, partition, 0n, { isolation: 'read_committed' }, never)) {
+      values.push(...records.map(({ value }) => String(value)))
+    }
+  }
+  return values
 }
