@@ -27,7 +27,7 @@ export type WorkerReport =
   | { readonly event: 'ended'; readonly code: string | null; readonly remedy: string | null }
 
 /** A clock that jumps by so much means that the process was frozen. */
-const frozenMs = 1_500
+const frozenMs = 5_000
 const tickMs = 50
 
 async function main(orders: WorkerOrders): Promise<void> {
