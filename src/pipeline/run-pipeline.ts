@@ -4,6 +4,7 @@ import { backOffMs } from '../retry.ts'
 import { attempt, type Machinery, machinery } from './attempt.ts'
 import type { Monitor } from './monitor.ts'
 import type { PipelineParts } from './parts.ts'
+import { mostConsequential } from './stream.ts'
 
 /**
  * Runs a pipeline on its slot until `stop` aborts, and again after each error that a retry can mend, always from its
@@ -28,7 +29,8 @@ export async function runPipeline(
       if (lastFault && monitor.owes) return fail(parts, lastFault)
       monitor.enter('stopped')
       return undefined
-    } catch (error) {
+    } catch (thrown) {
+      const error = unwrapped(thrown)
       const fault = asFault(error)
       lastFault = fault
       const position = monitor.durablePosition
@@ -51,10 +53,22 @@ export async function runPipeline(
   }
 }
 
+/** What failed while it was closed after a failure must not hide that failure: a retry may mend both. */
+function unwrapped(error: unknown): unknown {
+  if (!(error instanceof SuppressedError)) return error
+  const { suppressed, error: last } = error
+  if (isAbort(suppressed)) return last
+  return isAbort(last) ? suppressed : mostConsequential([suppressed, last])
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError'
+}
+
 /** An error while stopping is none where it is the stop itself, or a retry's and nothing of ours was under way. */
 function endsCleanly(error: unknown, monitor: Monitor): boolean {
   if (monitor.owes) return false
-  return error instanceof Retryable || (error instanceof Error && error.name === 'AbortError')
+  return error instanceof Retryable || isAbort(error)
 }
 
 function fail({ monitor, log }: PipelineParts, fault: Fault): Fault {

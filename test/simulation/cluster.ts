@@ -47,12 +47,14 @@ export class Cluster {
 
   /**
    * Nothing moves any more. Where every slot is worked on, all has been read and settled: they are stopped, and that
-   * must end cleanly on each slot, or it goes on once more.
+   * must end cleanly on each slot, or it goes on once more; so it does where it was not the last that opened a sink,
+   * but one that has had nothing to write since: in the middle of a replay the last one may have been stopped.
    */
   rest(): 'finished' | 'goes on' {
     const { world } = this.#options
     const slots = Array.from({ length: world.slots }, (_, slot) => slot)
     if (!this.#stopped) {
+      if (slots.some(slot => this.#timeOut(slot))) return 'goes on'
       if (!slots.every(slot => this.#isWorkedOn(slot))) return 'goes on'
       this.#stopped = this.#daemons.filter(({ process }) => process.isAlive).flatMap(({ runs }) => [...runs.values()])
       this.#stopped = this.#stopped.filter(run => !run.isOver)
@@ -61,10 +63,19 @@ export class Cluster {
     }
     const stopped = this.#stopped.filter(({ process }) => process.isAlive)
     if (stopped.some(run => !run.isOver)) throw new Error('a pipeline does not end')
-    if (slots.every(slot => stopped.some(run => run.slot === slot && !run.fault))) return 'finished'
+    const isLast = ({ slot, epoch }: Run) => epoch === world.kafka.latestEpoch(transactionalIdOf(slot))
+    if (slots.every(slot => stopped.some(run => run.slot === slot && !run.fault && isLast(run)))) return 'finished'
     this.#stopped = undefined
     for (const daemon of this.#daemons) daemon.process.isAlive = false
     return 'goes on'
+  }
+
+  /** A transaction that is left open runs out at last; somebody may be waiting for its end. */
+  #timeOut(slot: number): boolean {
+    const { kafka } = this.#options.world
+    const open = kafka.open(transactionalIdOf(slot))
+    if (open) kafka.timeOut(open)
+    return open !== undefined
   }
 
   #isWorkedOn(slot: number): boolean {

@@ -16,8 +16,7 @@ export const mischiefs: readonly Mischief[] = [
 
 export const scenarios: Readonly<Record<string, Scenario>> = {
   'at-least-once, one daemon': { delivery: 'at-least-once', daemons: 'one', slots: 1, store: 'comparing' },
-  'at-least-once, two copies': { delivery: 'at-least-once', daemons: 'two', slots: 1, store: 'comparing' },
-  'at-least-once, two copies, checkpoints in Kafka': {
+  'at-least-once, two copies': {
     delivery: 'at-least-once',
     daemons: 'two',
     slots: 1,

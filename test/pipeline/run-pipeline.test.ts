@@ -1,0 +1,87 @@
+import { expect, test } from 'vitest'
+import { systemClock } from '../../src/clock.ts'
+import { Fenced, Retryable } from '../../src/errors.ts'
+import { silentLogger } from '../../src/log.ts'
+import { silentMeter } from '../../src/meter.ts'
+import { machinery } from '../../src/pipeline/attempt.ts'
+import { Monitor } from '../../src/pipeline/monitor.ts'
+import type { PipelineParts } from '../../src/pipeline/parts.ts'
+import { runPipeline } from '../../src/pipeline/run-pipeline.ts'
+import { Position } from '../../src/position.ts'
+import type { Sink } from '../../src/sink/sink.ts'
+
+const capabilities = { headers: true, idempotence: false, transactions: false }
+
+function partsOf(steps: string[], others: Partial<PipelineParts> = {}): PipelineParts {
+  const sink: Sink = {
+    capabilities,
+    partitions: async () => 1,
+    send: async () => undefined,
+    async [Symbol.asyncDispose]() {
+      steps.push('close')
+      throw new Retryable('SINK_UNREACHABLE', 'it cannot even be closed')
+    },
+  }
+  const names = { name: 'orders', deployment: 'shop', slot: 0, cluster: 'rs', filterHash: 'none', topic: '{db}' }
+  return {
+    ...names,
+    lease: { confirm: async () => void steps.push('confirm') },
+    delivery: 'at-least-once',
+    source: { now: async () => Position.ofTime(1n), async *read() {} },
+    store: {
+      load: async () => void steps.push('load') as undefined,
+      save: async () => void steps.push('save'),
+      async [Symbol.asyncDispose]() {},
+    },
+    openSink: async () => {
+      steps.push('open')
+      return sink
+    },
+    createEncoder: () => {
+      throw new Retryable('SINK_UNAVAILABLE', 'it fails')
+    },
+    spec: { partitions: 1, replication: 1, config: {} },
+    startAt: undefined,
+    saveIntervalMs: 0,
+    commitIntervalMs: () => 0,
+    limits: { inFlightBytes: 1, drainMs: 1 },
+    backOff: { initialMs: 1, maxMs: 1 },
+    monitor: new Monitor('orders', systemClock, silentMeter),
+    clock: systemClock,
+    log: silentLogger,
+    meter: silentMeter,
+    ...others,
+  }
+}
+
+test('the lease is confirmed before each opening, the sink is open before each load, and closed before the next', async () => {
+  const steps: string[] = []
+  const stop = new AbortController()
+  let attempts = 0
+  const confirm = async () => {
+    steps.push('confirm')
+    if (++attempts === 3) throw new Fenced('SINK_FENCED', 'the slot is somebody else’s')
+  }
+  const fault = await runPipeline(partsOf(steps, { lease: { confirm } }), stop.signal, machinery)
+  expect(fault).toMatchObject({ code: 'SINK_FENCED' })
+  const attempt = ['confirm', 'open', 'load', 'save', 'close']
+  expect(steps).toEqual([...attempt, ...attempt, 'confirm'])
+})
+
+test('a sink that cannot be closed after a failure does not turn a retry into an end', async () => {
+  const steps: string[] = []
+  const stop = new AbortController()
+  const parts = partsOf(steps, {
+    createEncoder: () => {
+      if (steps.length > 6) stop.abort()
+      throw new Retryable('SINK_UNAVAILABLE', 'it fails')
+    },
+  })
+  expect(await runPipeline(parts, stop.signal)).toBeUndefined()
+  expect(steps.filter(step => step === 'open')).toHaveLength(2)
+})
+
+test('exactly-once without transactions is refused, with what to do', async () => {
+  const fault = await runPipeline(partsOf([], { delivery: 'exactly-once' }), new AbortController().signal)
+  expect(fault).toMatchObject({ code: 'DELIVERY_UNSUPPORTED', message: expect.stringContaining('no transactions') })
+})
