@@ -78,7 +78,8 @@ function effect(from: Position | undefined, to: Position): string {
   if (!from) return 'starts there'
   const ms = to.timeMs - from.timeMs
   if (to.compare(from) <= 0) return `${duration(-ms)} back: the changes since then are sent again`
-  return `${duration(ms)} forward: THE CHANGES BETWEEN ARE NEVER SENT`
+  const size = ms === 0 ? 'less than 1 s' : duration(ms)
+  return `${size} forward: THE CHANGES BETWEEN ARE NEVER SENT`
 }
 
 /** Whether a worker has been at `later` since `earlier` was read. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Checkpoint } from '../../src/checkpoint/checkpoint.ts'
 import { changed, movedTo, placeOf, planText, type StoredSlot } from '../../src/cli/checkpoint-plan.ts'
+import { Position } from '../../src/position.ts'
 import { sample } from '../checkpoint/sample.ts'
 
 const origin = {
@@ -63,6 +64,12 @@ back      0     2023-11-15T00:13:20Z  2023-11-14T22:13:20Z  0 -> 1      2.0 h ba
 ahead     0     2023-11-14T19:13:20Z  2023-11-14T22:13:20Z  0 -> 1      3.0 h forward: THE CHANGES BETWEEN ARE NEVER SENT
 new       0     none                  2023-11-14T22:13:20Z  – -> 0      starts there
 `)
+})
+
+test('the plan does not call a step within a second none', () => {
+  const slots = [stored('a', 0, { position: placeOf(atMs).toJSON() })]
+  const to = Position.ofTime(placeOf(atMs).clusterTime + 1n)
+  expect(planText(to, slots, movedTo(to, slots, origin, 0))).toContain('less than 1 s forward: THE CHANGES')
 })
 
 test('a worker at work shows by any change of a checkpoint', () => {
