@@ -22,6 +22,7 @@ export const crossCutting: readonly string[] = [
   'test/pipeline/limited-by.test.ts',
   'test/sink/kafka/broker-failure.test.ts',
   'test/sink/kafka/conformance/',
+  'test/sink/kafka/proxy/',
   'test/sink/kafka/wire-security.test.ts',
   'test/source/failover.test.ts',
   'test/source/faults.test.ts',
