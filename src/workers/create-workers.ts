@@ -5,7 +5,6 @@ import type { Meter } from '../meter.ts'
 import { FixedWorkers } from './fixed-workers.ts'
 import type { Group, GroupTerms } from './group.ts'
 import { GroupWorkers } from './group-workers.ts'
-import { heartbeatPauseMs } from './heartbeats.ts'
 import { protocolName } from './messages.ts'
 import { slotsByOrdinal } from './ordinal.ts'
 import type { Workers } from './workers.ts'
@@ -77,6 +76,7 @@ function groupTerms({ deployment, cluster, slots, sessionTimeoutMs }: GroupOptio
     // A round waits for nobody's drain, only for answers. Longer than a session: who was cut off just before it could
     // join must have given up by itself when its slots are given away.
     rebalanceTimeoutMs: 2 * sessionTimeoutMs,
-    heartbeatLimitMs: Math.max(heartbeatPauseMs(sessionTimeoutMs), sessionTimeoutMs / 3),
+    // A coordinator that is frozen has to be found out, and another one found, before the session is over.
+    heartbeatLimitMs: sessionTimeoutMs / 5,
   }
 }

@@ -26,7 +26,7 @@ export interface GroupTerms {
   readonly sessionTimeoutMs: number
   /** A member that does not join a new generation within this time is out. */
   readonly rebalanceTimeoutMs: number
-  /** For the answer to one heartbeat; then another connection is tried. */
+  /** For the answer to one heartbeat; then the coordinator is looked for anew. */
   readonly heartbeatLimitMs: number
 }
 

@@ -5,7 +5,7 @@ import { type Claim, type Decision, readClaim, writeDecision } from './messages.
 
 /**
  * Decides who gets which slots. `last`: what is known of the round before, by which a worker that comes back gets what
- * it had. A member whose claim cannot be read gets nothing, and nothing is taken from it.
+ * it had. A member whose claim cannot be read gets nothing.
  */
 export function decide(
   slots: number,

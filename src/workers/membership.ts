@@ -133,7 +133,7 @@ export class Membership {
     if (answer.outcome === 'rebalance') return this.#askRound()
     if (answer.outcome !== 'assigned') return this.#refused(answer.outcome)
     this.#heartbeats.synced()
-    this.#obey(member, readDecision(answer.assignment))
+    this.#obey(member, understood(answer.assignment))
   }
 
   async #join(): Promise<Extract<JoinAnswer, { outcome: 'joined' }>> {
@@ -214,5 +214,15 @@ export class Membership {
     const bell = this.#bell
     this.#bell = Promise.withResolvers()
     bell.resolve()
+  }
+}
+
+/** Throws Retryable: a leader that makes sense will decide anew. */
+function understood(assignment: Buffer): Decision {
+  try {
+    return readDecision(assignment)
+  } catch (cause) {
+    const message = "the decision of the worker group's leader cannot be read"
+    throw new Retryable('SINK_UNAVAILABLE', message, { cause })
   }
 }

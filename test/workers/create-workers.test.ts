@@ -1,7 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startBroker } from '../../src/services/broker.ts'
-import type { Broker } from '../../src/services/services.ts'
-import { options } from '../services/servers.ts'
+import { describe, expect, inject, it } from 'vitest'
 import { RealWorker } from './real-worker.ts'
 import type { WorkerOrders } from './worker-process.ts'
 
@@ -12,11 +9,7 @@ const sessionTimeoutMs = 10_000
 const takeOverLimitMs = sessionTimeoutMs + 3_000
 const patienceMs = 3 * takeOverLimitMs
 
-let broker: Broker
-beforeAll(async () => {
-  broker = await startBroker(options())
-})
-afterAll(() => broker?.[Symbol.asyncDispose]())
+const brokers = inject('kafkaBrokers')
 
 let deployments = 0
 
@@ -29,11 +22,11 @@ class Fleet implements AsyncDisposable {
   constructor(slots: number) {
     deployments += 1
     this.slots = slots
-    this.#deployment = `fleet-${deployments}`
+    this.#deployment = `fleet-${process.pid}-${deployments}`
   }
 
   start(name: string, change: Partial<WorkerOrders> = {}): RealWorker {
-    const place = { brokers: broker.brokers, deployment: this.#deployment, cluster: 'cluster', slots: this.slots }
+    const place = { brokers, deployment: this.#deployment, cluster: 'cluster', slots: this.slots }
     const worker = new RealWorker({ name, ...place, sessionTimeoutMs: longSessionMs, drainMs: 200, ...change })
     this.workers.push(worker)
     return worker

@@ -88,7 +88,7 @@ export class World {
 
   /** A worker of this name joins. */
   start(name: string): SimWorker {
-    const limits = { promptMs: sessionTimeoutMs / 3, patientMs: rebalanceTimeoutMs + 5_000 }
+    const limits = { promptMs: sessionTimeoutMs / 5, patientMs: rebalanceTimeoutMs + 5_000 }
     const process = new ModelProcess(
       name,
       this.time,

@@ -24,7 +24,7 @@ export interface KafkaGroupTerms {
   readonly protocolName: string
   readonly sessionTimeoutMs: number
   readonly rebalanceTimeoutMs: number
-  /** For connecting, and for the answer to a heartbeat or to the question for the coordinator. */
+  /** For the answer to a heartbeat or to the question for the coordinator. */
   readonly heartbeatLimitMs: number
 }
 
@@ -69,7 +69,7 @@ export class KafkaGroup implements Disposable {
 
   constructor({ settings, terms }: { readonly settings: KafkaSettings; readonly terms: KafkaGroupTerms }) {
     this.#terms = terms
-    const connectTimeoutMs = terms.heartbeatLimitMs
+    const connectTimeoutMs = terms.sessionTimeoutMs / 3
     const opener = (requestTimeoutMs: number) => (address: BrokerAddress, signal: AbortSignal) =>
       WireConnection.open({ kafka: settings, connectTimeoutMs, requestTimeoutMs }, address, signal)
     const prompt = opener(terms.heartbeatLimitMs)

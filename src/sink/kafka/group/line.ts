@@ -13,6 +13,8 @@ export class Line implements Disposable {
   readonly #open: Open
   #address: BrokerAddress | undefined
   #opening: Promise<WireConnection> | undefined
+  /** What `#opening` came to. */
+  #connection: WireConnection | undefined
   #closing = new AbortController()
 
   constructor(open: Open) {
@@ -47,16 +49,24 @@ export class Line implements Disposable {
   }
 
   #current(address: BrokerAddress): Promise<WireConnection> {
+    // A broker closes what was idle for long: minutes pass between two joins.
+    if (this.#connection?.closed) this.#close()
     if (this.#opening === undefined) {
       this.#address = address
-      this.#opening = this.#open(address, this.#closing.signal)
-      this.#opening.catch(() => {}) // Who asked hears of it.
+      const opening = this.#open(address, this.#closing.signal)
+      this.#opening = opening
+      opening.then(
+        connection => {
+          if (this.#opening === opening) this.#connection = connection
+        },
+        () => {}, // Who asked hears of it.
+      )
     }
     return this.#opening
   }
 
   #forget(opening: Promise<WireConnection>): void {
-    if (this.#opening === opening) this.#opening = undefined
+    if (this.#opening === opening) this.#close()
   }
 
   #close(): void {
@@ -67,6 +77,7 @@ export class Line implements Disposable {
       () => {},
     )
     this.#opening = undefined
+    this.#connection = undefined
     this.#address = undefined
   }
 }

@@ -124,28 +124,38 @@ describe('a group of Kafka', () => {
     await expect(group.join('', metadata, never)).rejects.toMatchObject({ code: 'SINK_UNAVAILABLE' })
   })
 
-  it('is found again when its coordinator dies, with the member in it', { timeout: 180_000 }, async () => {
-    const groupId = freshTopic('group')
-    using group = groupOf({ groupId })
-    const { member } = await alone(group)
-    expect(await group.heartbeat(member, never)).toBe('member')
-    const coordinator = await nodeOf(groupId)
-    using other = groupOf({ groupId })
-    const named = await insist(() => other.join('', metadata, never))
-    const waiting = other.join(named.outcome === 'named' ? named.memberId : '', metadata, never)
-    const lost = expect(waiting).rejects.toMatchObject({ name: 'Retryable', code: 'SINK_UNAVAILABLE' })
-    while ((await group.heartbeat(member, never)) === 'member') {
-      // Until the other one waits in its join.
-    }
-    await coordinator.kill()
-    try {
-      await lost
-      // The new coordinator knows the last complete generation and begins all sessions anew.
-      expect(['member', 'rebalance']).toContain(await insist(() => group.heartbeat(member, never)))
-    } finally {
-      await coordinator.start(AbortSignal.timeout(120_000))
-    }
-  })
+  it.each(['dies', 'is frozen'])(
+    'is found again when its coordinator %s, with the member in it',
+    {
+      timeout: 180_000,
+    },
+    async fate => {
+      const groupId = freshTopic('group')
+      using group = groupOf({ groupId })
+      const { member } = await alone(group)
+      expect(await group.heartbeat(member, never)).toBe('member')
+      const coordinator = await nodeOf(groupId)
+      using other = groupOf({ groupId })
+      const named = await insist(() => other.join('', metadata, never))
+      const waiting = other.join(named.outcome === 'named' ? named.memberId : '', metadata, never)
+      const lost = expect(waiting).rejects.toMatchObject({ name: 'Retryable', code: 'SINK_UNAVAILABLE' })
+      while ((await group.heartbeat(member, never)) === 'member') {
+        // Until the other one waits in its join.
+      }
+      if (fate === 'dies') await coordinator.kill()
+      else coordinator.freeze()
+      try {
+        // The new coordinator knows the last complete generation and begins all sessions anew.
+        expect(['member', 'rebalance']).toContain(await insist(() => group.heartbeat(member, never)))
+        // Of the other's connection that is gone it hears at once; of one that is silent when it asks anything.
+        expect(await insist(() => other.heartbeat(member, never))).not.toBe('gone')
+        await lost
+      } finally {
+        coordinator.thaw()
+        await coordinator.start(AbortSignal.timeout(120_000))
+      }
+    },
+  )
 })
 
 /** The broker that coordinates the group. */
