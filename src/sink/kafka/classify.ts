@@ -23,6 +23,7 @@ const verdictByCode: Readonly<Record<number, Verdict>> = {
   29: 'unauthorized', // TOPIC_AUTHORIZATION_FAILED
   30: 'unauthorized', // GROUP_AUTHORIZATION_FAILED
   31: 'unauthorized', // CLUSTER_AUTHORIZATION_FAILED
+  50: 'rejected', // INVALID_TRANSACTION_TIMEOUT: longer than transaction.max.timeout.ms of the brokers
   53: 'unauthorized', // TRANSACTIONAL_ID_AUTHORIZATION_FAILED
   65: 'unauthorized', // DELEGATION_TOKEN_AUTHORIZATION_FAILED
   33: 'auth-failed', // UNSUPPORTED_SASL_MECHANISM
@@ -30,7 +31,7 @@ const verdictByCode: Readonly<Record<number, Verdict>> = {
   58: 'auth-failed', // SASL_AUTHENTICATION_FAILED
   90: 'fenced', // PRODUCER_FENCED
   // 47 INVALID_PRODUCER_EPOCH stays a retry: without a transactional id nobody can take over, so it means that the
-  // broker lost our producer's state. With one (exactly-once) it will be a fence.
+  // broker lost our producer's state. With one it is a fence, see producer/refusals.ts.
 }
 
 /** Node's codes of a certificate or a TLS handshake that will not get better by itself. */

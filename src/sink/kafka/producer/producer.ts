@@ -156,7 +156,7 @@ export class Producer implements LaneOwner, AsyncDisposable {
   fail(cause: Fault): void {
     const { meter, pipeline, transactionalId } = this.#parts
     if (this.#ended !== undefined) return
-    const fault = fencedOr(cause, transactionalId)
+    const fault = fencedOr(cause, transactionalId, this.#transactions?.openMs)
     meter.count('sink_errors_total', { pipeline, code: fault.code })
     this.#end(fault)
   }

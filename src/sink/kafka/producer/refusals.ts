@@ -11,6 +11,8 @@ import type { QueuedBatch } from './queued-batch.ts'
 /** A broker closes the connection on a request above socket.request.max.bytes (100 MiB), without an answer. */
 const recordLimitBytes = 96 << 20
 const invalidRecord = 87
+/** A transaction that is open for so long may have met its timeout. */
+const longOpenMs = 5_000
 const positionName = Buffer.from('m2k.position')
 
 /** How large batches may become; outlives the producers. */
@@ -72,10 +74,14 @@ function recordAt({ topic, partition, bytes }: RecordBatch, index: number): Refu
 /** What the brokers refuse an identity with once a later one of its transactional id was given. */
 const fenceCodes: ReadonlySet<number | undefined> = new Set([47, 90]) // INVALID_PRODUCER_EPOCH, PRODUCER_FENCED
 
-/** The same fault, or what it means for a producer that can be fenced. */
-export function fencedOr(fault: Fault, transactionalId: string | undefined): Fault {
+/**
+ * The same fault, or what it means for a producer that can be fenced. The coordinator raises the epoch as well when it
+ * ends a transaction that was open for too long; `openMs` says how long that is. From here the two look alike.
+ */
+export function fencedOr(fault: Fault, transactionalId: string | undefined, openMs = 0): Fault {
   if (transactionalId === undefined || !fenceCodes.has(protocolCode(fault))) return fault
-  const message = `another instance has taken over ${transactionalId}: ${fault.message}`
+  const or = openMs < longOpenMs ? '' : `, or Kafka has ended its transaction, which was open for ${openMs} ms`
+  const message = `another instance has taken over ${transactionalId}${or}: ${fault.message}`
   return new Fenced('SINK_FENCED', message, { cause: fault.cause })
 }
 

@@ -98,6 +98,12 @@ export class Transactions {
     this.#endIfDone()
   }
 
+  /** How long the coordinator has known the present transaction, milliseconds; 0: it knows of none. */
+  get openMs(): number {
+    const { begunMs } = this.#present
+    return begunMs === undefined ? 0 : this.#parts.clock.nowMs() - begunMs
+  }
+
   /** Batches went without an answer. */
   doubt(): void {
     this.#isDoubtful = true
@@ -161,7 +167,9 @@ export class Transactions {
       await coordinators.ask(transactionalId, to => to.addPartitions(identity, lanes), 'never', signal)
     } catch (error) {
       this.#adding = undefined
-      if (!this.#ended.signal.aborted) this.#parts.fail(faultOf(error, 'add partitions to a transaction'))
+      if (this.#ended.signal.aborted) return
+      this.doubt() // Whether the coordinator has it is its successor's business.
+      this.#parts.fail(faultOf(error, 'add partitions to a transaction'))
       return
     }
     this.#adding = undefined

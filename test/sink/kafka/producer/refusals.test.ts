@@ -70,6 +70,8 @@ test('an epoch that is over means a successor, where there can be one', () => {
     expect(fence.code).toBe('SINK_FENCED')
     expect(fence.message).toContain('shop.orders.0')
   }
+  const late = fencedOr(faultOfCode(47, 'send'), 'shop.orders.0', 12_000)
+  expect(late.message).toContain('or Kafka has ended its transaction, which was open for 12000 ms')
   expect(fencedOr(faultOfCode(47, 'send'), undefined)).toBeInstanceOf(Retryable)
   for (const code of [48, 49]) expect(fencedOr(faultOfCode(code, 'send'), 'shop.orders.0')).toBeInstanceOf(Retryable)
   expect(fencedOr(faultOfCode(53, 'send'), 'shop.orders.0')).toMatchObject({ code: 'SINK_UNAUTHORIZED' })
