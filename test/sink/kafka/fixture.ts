@@ -120,11 +120,16 @@ export async function readTopic(brokers: readonly string[], topic: string): Prom
   }
 }
 
-/** The values that a reader of committed transactions sees, partition by partition. */
-export async function committed(brokers: readonly string[], topic: string, partitions = 1): Promise<string[]> {
+/** The values that a reader of committed transactions sees in `partitions` partitions, one after the other. */
+export async function committed(
+  brokers: readonly string[],
+  topic: string,
+  partitions = 1,
+  first = 0,
+): Promise<string[]> {
   await using reader = new PartitionReader({ settings: settingsFor(brokers), clock: systemClock })
   const values: string[] = []
-  for (let partition = 0; partition < partitions; partition += 1) {
+  for (let partition = first; partition < first + partitions; partition += 1) {
     for await (const records of reader.readPartition(topic, partition, 0n, { isolation: 'read_committed' }, never)) {
       values.push(...records.map(({ value }) => String(value)))
     }

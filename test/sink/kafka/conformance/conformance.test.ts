@@ -7,10 +7,12 @@ import type { KafkaTarget } from '../../../../src/sink/kafka/target.ts'
 import type { Sink } from '../../../../src/sink/sink.ts'
 import { options } from '../../../services/servers.ts'
 import { freshTopic, never, plain, record, targetFor } from '../fixture.ts'
+import { wireFor } from '../wire-fixture.ts'
 import { carriers } from './carriers.ts'
-import { alterTopic, deleteTopic, readAll } from './cluster-admin.ts'
+import { alterTopic, deleteTopic, healthy, readAll } from './cluster-admin.ts'
 import { faultRun } from './fault-run.ts'
 import { partitions, spec } from './load.ts'
+import { dataPartitions, TransactionalLoad } from './transactional-load.ts'
 import { settle } from './until.ts'
 
 let cluster: BrokerCluster
@@ -182,5 +184,38 @@ describe('every sink, in a cluster whose nodes fail one after the other', () => 
       })),
     )
     for (const { retries } of reports) expect(retries).toBeGreaterThan(0)
+  })
+})
+
+describe('transactional sinks, in a cluster whose coordinators fail', () => {
+  it('commit every record once, with its position, and go on within the next sink', { timeout: 900_000 }, async () => {
+    await using target = targetFor(cluster.brokers)
+    await using wire = wireFor(cluster.brokers)
+    const [data, positions] = [freshTopic('data'), freshTopic('positions')]
+    await using creator = await target.open(plain('p'), never)
+    await creator.partitions(data, { ...spec, partitions: dataPartitions }, never)
+    await creator.partitions(positions, { ...spec, partitions: 4 }, never)
+    const ids = [0, 1, 2, 3].map(slot => `${data}.${slot}`)
+    const { brokers } = cluster
+    const loads = ids.map((id, slot) => new TransactionalLoad({ target, brokers, id, data, positions, slot }))
+    const stop = new AbortController()
+    const running = loads.map(load => load.run(stop.signal))
+    const progress = () => Promise.race([Promise.all(loads.map(load => load.progress())), settle(running)])
+    await progress()
+    for (const fault of ['kill', 'freeze', 'restart'] as const) {
+      const nodeId = await wire.findCoordinator(ids[0]!, never)
+      const node = cluster.nodes.find(({ id }) => id === nodeId)!
+      if (fault === 'freeze') node.freeze()
+      else await node.kill()
+      if (fault !== 'restart') await progress()
+      if (fault === 'freeze') node.thaw()
+      else await node.start(AbortSignal.timeout(120_000))
+      await progress()
+      await healthy(cluster, [data, positions])
+    }
+    stop.abort()
+    await settle(running)
+    expect((await Promise.all(loads.map(load => load.judge()))).flat()).toEqual([])
+    expect(loads.flatMap(({ ends }) => ends).length).toBeGreaterThan(0)
   })
 })

@@ -1,0 +1,101 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Fenced, Retryable } from '../../../../src/errors.ts'
+import { packRecords } from '../../../../src/record-headers.ts'
+import type { KafkaTarget } from '../../../../src/sink/kafka/target.ts'
+import type { TransactionalSink } from '../../../../src/sink/sink.ts'
+import { committed, never, record, transactional } from '../fixture.ts'
+import { until } from './until.ts'
+
+export const dataPartitions = 6
+const recordsPerCommit = 6
+const openCommits = 2
+/** Between sinks, as the pipeline's back-off would be. */
+const restMs = 300
+
+export interface TransactionalLoadParts {
+  readonly target: KafkaTarget
+  readonly brokers: readonly string[]
+  readonly id: string
+  readonly data: string
+  readonly positions: string
+  /** Its partition of the positions. */
+  readonly slot: number
+}
+
+/**
+ * Sends the numbers from 0 on in transactions, each with how far it has come, as long as it is let. Where its sink ends
+ * it makes a new one and goes on after the position that is committed then, as the loop in src/pipeline would.
+ */
+export class TransactionalLoad {
+  readonly #parts: TransactionalLoadParts
+  /** Up to which number a commit was acknowledged. */
+  acknowledged = 0
+  /** Why sinks ended. */
+  readonly ends: string[] = []
+
+  constructor(parts: TransactionalLoadParts) {
+    this.#parts = parts
+  }
+
+  async run(stop: AbortSignal): Promise<void> {
+    const { target, id } = this.#parts
+    while (!stop.aborted) {
+      try {
+        await using sink = await target.open(transactional(id), never)
+        await this.#work(sink, stop)
+      } catch (error) {
+        // Fenced: the coordinator has ended a transaction that took too long. Nobody else uses this id.
+        if (!(error instanceof Retryable) && !(error instanceof Fenced)) throw error
+        this.ends.push(String(error))
+        await sleep(restMs)
+      }
+    }
+  }
+
+  /** Waits until it has committed several times more. */
+  async progress(): Promise<void> {
+    const wanted = this.acknowledged + 5 * recordsPerCommit
+    await until(() => this.acknowledged >= wanted, `progress of ${this.#parts.id}: ${this.ends.at(-1)}`)
+  }
+
+  /** What is wrong with what readers of committed transactions see. */
+  async judge(): Promise<string[]> {
+    const { brokers, data, id } = this.#parts
+    const position = await this.#committed()
+    const faults: string[] = []
+    if (position < this.acknowledged) faults.push(`${id}: ${this.acknowledged} was acknowledged, ${position} is there`)
+    const seen = (await committed(brokers, data, dataPartitions)).filter(value => value.startsWith(`${id}:`))
+    const numbers = Array.from({ length: position }, (_, n) => n)
+    const expected = numbers.sort((a, b) => (a % dataPartitions) - (b % dataPartitions) || a - b)
+    if (seen.join() !== expected.map(n => `${id}:${n}`).join()) {
+      faults.push(`${id}: ${seen.length} records up to position ${position}, or not in order`)
+    }
+    return faults
+  }
+
+  async #work(sink: TransactionalSink, stop: AbortSignal): Promise<void> {
+    const { id, data, positions, slot } = this.#parts
+    const commits: Promise<void>[] = []
+    for (let from = await this.#committed(); !stop.aborted; from += recordsPerCommit) {
+      const to = from + recordsPerCommit
+      const numbers = Array.from({ length: recordsPerCommit }, (_, i) => from + i)
+      const records = numbers.map(n => record(data, n % dataPartitions, `${id}:${n}`))
+      const sent = sink.send(packRecords(records), never)
+      const committing = sink.commit(packRecords([record(positions, slot, `${to}`)]), never)
+      const both = Promise.all([sent, committing]).then(() => {
+        this.acknowledged = Math.max(this.acknowledged, to)
+      })
+      both.catch(() => undefined)
+      commits.push(both)
+      if (commits.length > openCommits) await commits.shift()
+      await sleep(20)
+    }
+    await Promise.all(commits)
+  }
+
+  async #committed(): Promise<number> {
+    const { brokers, positions, slot } = this.#parts
+    const values = await committed(brokers, positions, 1, slot)
+    return Number(values.at(-1) ?? 0)
+  }
+}
