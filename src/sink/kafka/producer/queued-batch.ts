@@ -1,6 +1,5 @@
 import type { RecordBatch } from '../record-batch/record-batch.ts'
 import type { Call } from './call.ts'
-import type { Transaction } from './transaction.ts'
 
 /**
  * | state   | the batch                                                 | next                                       |
@@ -31,8 +30,8 @@ export class QueuedBatch {
   sends = 0
   /** What of it the producer has counted as queued. */
   countedBytes = 0
-  /** undefined: of a producer without transactions. */
-  transaction: Transaction | undefined
+  /** Whose end waits for it; undefined: of a producer without transactions. */
+  transaction: { openBatches: number } | undefined
 
   constructor(records: RecordBatch, limitBytes: number, beganMs: number) {
     this.records = records
