@@ -51,7 +51,7 @@ export interface FetchAnswer {
 }
 
 /** A broker may take this long only where its records lie in remote storage: with data or without, it answers at once. */
-const remoteWaitMs = 5_000
+export const remoteWaitMs = 2_000
 
 /**
  * Asks the leader of one partition for records from an offset on, those that it has now. `version`: the answer of

@@ -1,3 +1,4 @@
+import type { Clock } from '../../../clock.ts'
 import { Retryable } from '../../../errors.ts'
 import { AnyBroker } from '../any-broker.ts'
 import { faultOf } from '../classify.ts'
@@ -7,28 +8,35 @@ import { type BrokerAddress, metadataApi, metadataRequest } from '../protocol/me
 import type { Request } from '../protocol/request.ts'
 import { type ConnectionSettings, WireConnection } from '../wire-connection.ts'
 
+/** After so long without a question everything begins anew. */
+const keptMs = 5_000
+
 /**
- * Connections to the leaders of partitions, one a broker, made when first asked and kept. A leader is remembered until
- * `forget`: only its own answer shows that it leads no more.
+ * Connections to the leaders of partitions, one a broker, made when first asked. A leader is remembered until `forget`:
+ * only its own answer shows that it leads no more. What nobody has used for a while is not used again: a connection may
+ * have died meanwhile without a word, and whoever loads a checkpoint would first wait for an answer that cannot come.
  */
 export class LeaderConnections implements AsyncDisposable {
   readonly #settings: ConnectionSettings
-  readonly #anyBroker: AnyBroker
+  readonly #clock: Clock
+  #anyBroker: AnyBroker
   readonly #disposing = new AbortController()
   readonly #connections = new Map<string, Promise<WireConnection>>()
   readonly #leaders = new Map<string, BrokerAddress>()
   #versions: ApiVersions | undefined
+  #outstanding = 0
+  #usedMs: number
 
-  constructor(settings: ConnectionSettings) {
+  constructor(settings: ConnectionSettings, clock: Clock) {
     this.#settings = settings
-    this.#anyBroker = new AnyBroker(settings.kafka.brokers, (address, signal) =>
-      WireConnection.open(settings, address, signal),
-    )
+    this.#clock = clock
+    this.#usedMs = clock.nowMs()
+    this.#anyBroker = anyBrokerOf(settings)
   }
 
   /** What the brokers speak: asked until one has answered, then remembered. */
   async versions(signal: AbortSignal): Promise<ApiVersions> {
-    this.#versions ??= await this.#anyBroker.ask(apiVersionsRequest(), signal)
+    this.#versions ??= await this.#using(() => this.#anyBroker.ask(apiVersionsRequest(), signal))
     return this.#versions
   }
 
@@ -37,15 +45,17 @@ export class LeaderConnections implements AsyncDisposable {
    * known of it is then forgotten.
    */
   async askLeader<T>(topic: string, partition: number, request: Request<T>, signal: AbortSignal): Promise<T> {
-    const leader = await this.#leaderOf(topic, partition, signal)
-    try {
-      const connection = await this.#connect(leader)
-      signal.throwIfAborted()
-      return await connection.request(request)
-    } catch (error) {
-      this.forget(topic, partition)
-      throw error
-    }
+    return await this.#using(async () => {
+      const leader = await this.#leaderOf(topic, partition, signal)
+      try {
+        const connection = await this.#connect(leader)
+        signal.throwIfAborted()
+        return await connection.request(request)
+      } catch (error) {
+        this.forget(topic, partition)
+        throw error
+      }
+    })
   }
 
   forget(topic: string, partition: number): void {
@@ -54,9 +64,35 @@ export class LeaderConnections implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposing.abort(new Retryable('SINK_UNAVAILABLE', 'Kafka: closed by us'))
+    this.#leave()
+  }
+
+  /** Asks, with nothing that was idle for long. */
+  async #using<T>(ask: () => Promise<T>): Promise<T> {
+    if (this.#outstanding === 0 && this.#clock.nowMs() - this.#usedMs > keptMs) {
+      this.#leave()
+      this.#anyBroker = anyBrokerOf(this.#settings)
+    }
+    this.#outstanding += 1
+    try {
+      return await ask()
+    } finally {
+      this.#outstanding -= 1
+      this.#usedMs = this.#clock.nowMs()
+    }
+  }
+
+  /** Closes and forgets everything. */
+  #leave(): void {
     this.#anyBroker[Symbol.dispose]()
-    const opened = await Promise.allSettled(this.#connections.values())
-    for (const result of opened) if (result.status === 'fulfilled') result.value.close()
+    for (const opening of this.#connections.values()) {
+      opening.then(
+        connection => connection.close(),
+        () => {},
+      )
+    }
+    this.#connections.clear()
+    this.#leaders.clear()
   }
 
   async #leaderOf(topic: string, partition: number, signal: AbortSignal): Promise<BrokerAddress> {
@@ -88,6 +124,10 @@ export class LeaderConnections implements AsyncDisposable {
     }
     return this.#connections.get(name)!
   }
+}
+
+function anyBrokerOf(settings: ConnectionSettings): AnyBroker {
+  return new AnyBroker(settings.kafka.brokers, (address, signal) => WireConnection.open(settings, address, signal))
 }
 
 function nameOf(topic: string, partition: number): string {

@@ -21,8 +21,8 @@ import { Patience } from './patience.ts'
 import { type ReadBatch, type ReadRecord, recordBatches } from './record-batches.ts'
 
 const connectTimeoutMs = 5_000
-/** More than a broker may need for records that lie in remote storage. */
-const requestTimeoutMs = 10_000
+/** Answers come at once, or after `remoteWaitMs` (fetch.ts): a broker that is silent for longer hangs. */
+const requestTimeoutMs = 4_000
 /** Where a first batch does not fit, the limit grows up to here. */
 const largestFetchBytes = 256 << 20
 const offsetOutOfRange = 1
@@ -71,7 +71,7 @@ export class PartitionReader implements AsyncDisposable {
   #fetchedBytes = 0
 
   constructor({ settings, clock, limits }: ReaderOptions) {
-    this.#connections = new LeaderConnections({ kafka: settings, connectTimeoutMs, requestTimeoutMs })
+    this.#connections = new LeaderConnections({ kafka: settings, connectTimeoutMs, requestTimeoutMs }, clock)
     this.#clock = clock
     this.#limits = { ...defaultReaderLimits, ...limits }
   }

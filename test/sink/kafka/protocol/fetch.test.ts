@@ -9,6 +9,7 @@ import {
   fetchApi,
   fetchRequest,
   fetchWithZstdApi,
+  remoteWaitMs,
 } from '../../../../src/sink/kafka/protocol/fetch.ts'
 import { kafkaJsBody } from './kafkajs-request.ts'
 
@@ -80,7 +81,7 @@ describe.each([4, 10] as const)('Fetch version %i', version => {
       const { topic, partition, offset, limitBytes } = question
       const fields = {
         replicaId: -1,
-        maxWaitTime: 5_000,
+        maxWaitTime: remoteWaitMs,
         minBytes: 0,
         maxBytes: limitBytes,
         isolationLevel: isolation === 'read_committed' ? 1 : 0,

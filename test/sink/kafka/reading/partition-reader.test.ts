@@ -119,6 +119,28 @@ describe('a partition is read', () => {
     }
     expect(await readAll(reader)).toEqual(['0 2', '1 3'])
   })
+
+  it('with new connections after a while, for the old ones may be dead without a word', async () => {
+    let nowMs = 0
+    const clock = { ...systemClock, nowMs: () => nowMs }
+    await using broker = await fakeBroker({
+      offset: end(1n),
+      fetch: () => ({ highWatermark: 1n, records: batchAt(0n, 'a') }),
+    })
+    await using reader = new PartitionReader({ settings: { brokers: [broker.name], clientId: 'test' }, clock })
+    const seen = new Set<unknown>()
+    for (const [passedMs, expected] of [
+      [0, 2],
+      [4_000, 2],
+      [4_000, 2],
+      [6_000, 4],
+    ] as const) {
+      nowMs += passedMs
+      expect(await readAll(reader)).toEqual(['0 a'])
+      for (const socket of broker.sockets) seen.add(socket)
+      expect(seen.size).toBe(expected)
+    }
+  })
 })
 
 describe('a read is given up', () => {
