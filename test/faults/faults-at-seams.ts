@@ -1,13 +1,14 @@
 import type { Daemon } from './daemon.ts'
-import { type Fault, moment, restartLimitMs, someDaemon } from './fault.ts'
+import { type Fault, moment, restartLimitMs } from './fault.ts'
 import type { Frames, PassingRequest } from './frames.ts'
+import type { Link } from './link.ts'
 import { type Session, until } from './session.ts'
 
 /** Produce, AddPartitionsToTxn and EndTxn, as Kafka numbers its requests. */
 const produce = 0
 const endTransaction = 26
 
-const armLimitMs = 30_000
+const armLimitMs = 60_000
 
 /** A place between two steps of the daemon at which it is killed, found in what it says to Kafka. */
 interface Seam {
@@ -49,16 +50,19 @@ function killedAt(seam: Seam): Fault {
     fits: ({ mode }) => seam.transactions !== true || mode.delivery === 'exactly-once',
     async inject(session) {
       await moment(session, 500)
-      const daemon = someDaemon(session)
-      const links = session.linksTo('kafka').filter(link => daemon.links.includes(link))
-      const trap = new Trap(seam, session, daemon)
-      for (const link of links) link.watcher = frames => trap.look(frames)
+      const trap = new Trap(seam, session)
+      for (const daemon of session.daemons) {
+        for (const link of kafkaLinksOf(session, daemon)) link.watcher = frames => trap.look(frames, daemon)
+      }
       const isSprung = await sprung(trap)
-      for (const link of links) link.watcher = undefined
-      if (!isSprung) daemon.killNow()
+      for (const link of session.linksTo('kafka')) link.watcher = undefined
       return { bites: () => isSprung, heal: async () => {}, recoversSinceMs: Date.now() }
     },
   }
+}
+
+function kafkaLinksOf(session: Session, daemon: Daemon): Link[] {
+  return session.linksTo('kafka').filter(link => daemon.links.includes(link))
 }
 
 /** It has a reply with changes, and has done nothing with it, or almost nothing. */
@@ -67,14 +71,14 @@ function killedAfterReading(): Fault {
     name: 'killed: changes read',
     recoveryLimitMs: restartLimitMs,
     async inject(session) {
-      const daemon = someDaemon(session)
-      const links = session.linksTo('mongodb').filter(link => daemon.links.includes(link))
+      const links = session.linksTo('mongodb')
       const trap = { isSprung: false }
       for (const link of links) {
+        const daemon = session.daemons.find(({ links: own }) => own.includes(link))
         link.onDown = chunk => {
           if (trap.isSprung || !chunk.includes('operationType')) return
           trap.isSprung = true
-          setTimeout(() => daemon.killNow(), session.random() * 5)
+          setTimeout(() => daemon?.killNow(), session.random() * 5)
         }
       }
       const isSprung = await sprung(trap)
@@ -89,37 +93,40 @@ async function sprung(trap: { readonly isSprung: boolean }): Promise<boolean> {
   return trap.isSprung
 }
 
-/** Waits at a seam of one daemon and kills it there. */
+/** Waits at a seam, and kills the daemon that comes to it first. */
 class Trap {
-  isSprung = false
   readonly #seam: Seam
   readonly #session: Session
-  readonly #daemon: Daemon
+  #victim: Daemon | undefined
   /** The requests of each connection whose answer is waited for. */
   readonly #asked = new Map<Frames, Set<number>>()
 
-  constructor(seam: Seam, session: Session, daemon: Daemon) {
+  constructor(seam: Seam, session: Session) {
     this.#seam = seam
     this.#session = session
-    this.#daemon = daemon
   }
 
-  look(frames: Frames): 'pass' | 'hold' {
-    if (this.isSprung) return 'hold' // It is dying; what it says now nobody hears.
+  get isSprung(): boolean {
+    return this.#victim !== undefined
+  }
+
+  look(frames: Frames, daemon: Daemon): 'pass' | 'hold' {
+    // It is dying; what it says now nobody hears.
+    if (this.#victim !== undefined) return this.#victim === daemon ? 'hold' : 'pass'
     const { is, when } = this.#seam
     const matching = frames.begun.filter(request => is(request, this.#session))
-    if (when === 'sent') return matching.length > 0 ? this.#spring('hold') : 'pass'
+    if (when === 'sent') return matching.length > 0 ? this.#spring('hold', daemon) : 'pass'
     const asked = this.#asked.get(frames) ?? new Set()
     this.#asked.set(frames, asked)
     for (const { correlationId } of matching) asked.add(correlationId)
     if (!frames.answers.some(id => asked.has(id))) return 'pass'
-    return this.#spring(when === 'carried out' ? 'hold' : 'pass')
+    return this.#spring(when === 'carried out' ? 'hold' : 'pass', daemon)
   }
 
-  #spring(verdict: 'pass' | 'hold'): 'pass' | 'hold' {
-    this.isSprung = true
-    if (verdict === 'hold') this.#daemon.killNow()
-    else setImmediate(() => this.#daemon.killNow()) // The answer is on its way first.
+  #spring(verdict: 'pass' | 'hold', daemon: Daemon): 'pass' | 'hold' {
+    this.#victim = daemon
+    if (verdict === 'hold') daemon.killNow()
+    else setImmediate(() => daemon.killNow()) // The answer is on its way first.
     return verdict
   }
 }
