@@ -9,7 +9,7 @@ import type { Common } from './common.ts'
 import { type PipelineResources, runnableOf } from './pipeline-parts.ts'
 
 /** A pipeline drains by itself, then closes its sink; this is the guard behind that. */
-const stopMarginMs = 15_000
+const stopMarginMs = 5_000
 
 /** The pipelines of the daemon. They are there, as starting, before what they need is opened. */
 export class Fleet {

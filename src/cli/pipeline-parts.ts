@@ -46,7 +46,7 @@ function pipelineParts(
   const { config, clock, meter } = common
   const { mongo, target, store, delivery, blocks, running } = resources
   const { name, key, value, tombstones } = pipeline
-  const log = common.log.child({ pipeline: name, ...(config.workers.slots > 1 && { slot }) })
+  const log = common.log.child({ pipeline: name, slot })
   const selection: Selection = {
     pipeline: name,
     slot: { index: slot, count: config.workers.slots },

@@ -55,7 +55,7 @@ export async function attempt(parts: PipelineParts, stop: AbortSignal, machine: 
     watch: monitor,
   })
   const from = ledger.isOfOtherStream ? ledger.position.byTime : ledger.position
-  parts.log.info({ position: String(from), slot: parts.slot, delivery: parts.delivery }, 'reading changes')
+  parts.log.info({ position: String(from), delivery: parts.delivery }, 'reading changes')
   await machine.stream({ source, from, prepare, delivery, watch: monitor, clock, limits }, stop)
 }
 

@@ -87,8 +87,7 @@ export class Daemon implements AsyncDisposable {
   }
 
   async statuses(): Promise<readonly PipelineStatus[]> {
-    const response = await fetch(`${await this.adminUrl()}/api/v1/pipelines`)
-    return ((await response.json()) as { pipelines: PipelineStatus[] }).pipelines
+    return ((await this.get('/api/v1/pipelines')) as { pipelines: PipelineStatus[] }).pipelines
   }
 
   /** Waits until the pipeline is in one of the states. */

@@ -147,11 +147,13 @@ describe('one of two pipelines fails', () => {
     const brokers = inject('kafkaBrokers')
     await using client = new MongoClient(inject('mongodbUri'))
     const [good, plain] = collections.map(each => client.db(name).collection<{ _id: number; v: string }>(each))
-    const arrived = (collection: string, count: number) =>
-      eventually(
-        async () => ((await countRecords(brokers, [`${name}.${collection}`])) >= count ? true : undefined),
-        `${count} records of ${collection}`,
-      )
+    const arrived = (collection: string, count: number) => {
+      const topics = [`${name}.${collection}`]
+      // Offsets count the ends of transactions too: what counts is what a consumer sees.
+      const there = async () =>
+        (await countRecords(brokers, topics)) >= count && (await readTopics(brokers, topics)).length >= count
+      return eventually(async () => ((await there()) ? true : undefined), `${count} records of ${collection}`)
+    }
     {
       await using daemon = await Daemon.start(twoPipelines(name, 'required'))
       for (const pipeline of collections) await daemon.reaches(pipeline, 'running', 'idle')

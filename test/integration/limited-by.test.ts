@@ -58,12 +58,16 @@ function limitedBy(daemon: Daemon, stage: Stage | undefined, ratio: number): Pro
     const limit = status?.limitedBy
     return limit?.stage === stage && (limit?.ratio ?? 1) > ratio ? status : undefined
   }
-  return eventually(found, `${stage ?? 'nothing'} as the limit`, 120_000)
+  return eventually(found, `${stage ?? 'nothing'} as the limit`, 120_000).catch(cause => {
+    throw new Error(`${cause.message}\n${daemon.output.slice(-4_000)}`, { cause })
+  })
 }
 
 async function delivered(daemon: Daemon, records: number): Promise<void> {
   const all = async () => ((await daemon.statuses())[0]?.records === records ? true : undefined)
-  await eventually(all, `${records} records`, 120_000)
+  await eventually(all, `${records} records`, 120_000).catch(cause => {
+    throw new Error(`${cause.message}\n${daemon.output.slice(-4_000)}`, { cause })
+  })
 }
 
 test('a quota of the broker: the sink limits the throughput, and no longer once the quota is lifted', async () => {
