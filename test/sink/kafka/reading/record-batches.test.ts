@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { createRecordsBatch } from '@platformatic/kafka'
 import fc from 'fast-check'
@@ -59,7 +60,33 @@ function expected(records: readonly OutRecord[], baseOffset: bigint) {
   }))
 }
 
+const require = createRequire(import.meta.url)
+type Encode<T> = (fields: T) => { readonly buffer: Buffer }
+const kafkajsRecord: Encode<object> = require('kafkajs/src/protocol/recordBatch/record/v0/index.js')
+const { RecordBatch: kafkajsBatch } = require('kafkajs/src/protocol/recordBatch/v0/index.js') as {
+  readonly RecordBatch: (fields: object) => Promise<ReturnType<Encode<object>>>
+}
+
 describe('record batches are read', () => {
+  it('as kafkajs writes them', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(anyRecord, { minLength: 1, maxLength: 20 }),
+        fc.boolean(),
+        async (records, transactional) => {
+          const encoded = records.map(({ key, value, headers, timestampMs }, offsetDelta) =>
+            kafkajsRecord({ offsetDelta, timestampDelta: timestampMs, key, value, headers }),
+          )
+          const fields = { firstTimestamp: 0, maxTimestamp: 0, lastOffsetDelta: records.length - 1, transactional }
+          const { buffer } = await kafkajsBatch({ ...fields, records: encoded })
+          const [batch] = recordBatches(buffer)
+          expect(batch).toMatchObject({ isTransactional: transactional, isControl: false, producerId: -1n })
+          expect(batch!.records()).toEqual(expected(records, 0n))
+        },
+      ),
+    )
+  })
+
   it.each(compressions)('as our own encoder writes them, %s', async compression => {
     await fc.assert(
       fc.asyncProperty(
