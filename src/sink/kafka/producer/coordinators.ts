@@ -66,9 +66,11 @@ export class Coordinators implements Disposable {
         either.throwIfAborted()
         const fault = faultOf(error, `ask the coordinator of ${transactionalId}`)
         const code = protocolCode(fault)
-        if (!(fault instanceof Retryable) || (wasAsked && code === undefined && resend === 'never')) throw fault
-        if (code === undefined || coordinatorCodes.has(code)) this.#nodes.delete(transactionalId)
-        else if (!transientCodes.has(code)) throw fault
+        const isSilent = code === undefined
+        if (isSilent) this.#forgetNodeOf(transactionalId)
+        if (!(fault instanceof Retryable) || (wasAsked && isSilent && resend === 'never')) throw fault
+        if (!isSilent && coordinatorCodes.has(code)) this.#nodes.delete(transactionalId)
+        else if (!isSilent && !transientCodes.has(code)) throw fault
         const backOff = code === concurrentTransactions ? markersBackOff : absenceBackOff
         await clock.sleep(backOffMs(backOff, attempt, clock), either)
       }
@@ -85,6 +87,12 @@ export class Coordinators implements Disposable {
       )
     }
     this.#connections.clear()
+  }
+
+  /** It does not answer: whoever it coordinated may have another coordinator by now, and is to ask first. */
+  #forgetNodeOf(transactionalId: string): void {
+    const silent = this.#nodes.get(transactionalId)
+    for (const [id, nodeId] of this.#nodes) if (nodeId === silent) this.#nodes.delete(id)
   }
 
   async #connectionFor(transactionalId: string, signal: AbortSignal): Promise<CoordinatorConnection> {

@@ -1,25 +1,12 @@
-import { describe, expect, inject, it } from 'vitest'
-import { systemClock } from '../../../../src/clock.ts'
-import { Fenced, PoisonEvent, Retryable } from '../../../../src/errors.ts'
-import { silentLogger } from '../../../../src/log.ts'
-import { silentMeter } from '../../../../src/meter.ts'
-import { packRecords } from '../../../../src/record-headers.ts'
-import { Coordinators } from '../../../../src/sink/kafka/producer/coordinators.ts'
-import { Dispatcher } from '../../../../src/sink/kafka/producer/dispatcher.ts'
-import { BufferPool } from '../../../../src/sink/kafka/record-batch/buffer-pool.ts'
-import { TopicLimits } from '../../../../src/sink/kafka/topic-limits.ts'
-import type { Wire } from '../../../../src/sink/kafka/wire.ts'
-import { openWireSink } from '../../../../src/sink/kafka/wire-sink.ts'
-import type { Sink, TransactionalSink } from '../../../../src/sink/sink.ts'
-import { committed, fencing, freshTopic, never, plain, record, spec, targetFor, transactional } from '../fixture.ts'
-import { makeTopic, wireFor } from '../wire-fixture.ts'
+import { describe, expect, it } from 'vitest'
+import { Retryable } from '../../../../src/errors.ts'
+import { protocolCode } from '../../../../src/sink/kafka/classify.ts'
+import { Coordinators, type Resend } from '../../../../src/sink/kafka/producer/coordinators.ts'
+import type { CoordinatorConnection, Wire } from '../../../../src/sink/kafka/wire.ts'
+import { refusal, unavailable } from './model-faults.ts'
+import { VirtualTime } from './virtual-time.ts'
 
-const brokers = inject('kafkaBrokers')
-const nothing = packRecords([])
-
-function recordsOf(topic: string, values: readonly string[], partition = 0) {
-  return packRecords(values.map(value => record(topic, partition, value)))
-}
+const never = new AbortController().signal
 
 /** A promise that may reject before somebody looks. */
 function looked<T>(promise: Promise<T>): Promise<T> {
@@ -27,227 +14,76 @@ function looked<T>(promise: Promise<T>): Promise<T> {
   return promise
 }
 
-/** Opens sinks over a wire of the test's own. */
-function sinksOver(wire: Wire, transactionTimeoutMs = 10_000) {
-  const settings = { lingerMs: 5, requestBytes: 1 << 20 }
-  const dispatcher = new Dispatcher({ wire, settings, clock: systemClock, log: silentLogger })
-  const coordinators = new Coordinators({ wire, clock: systemClock })
-  const parts = {
-    capabilities: { headers: true, idempotence: true, transactions: true },
-    wire,
-    dispatcher,
-    coordinators,
-    transactionTimeoutMs,
-    buffers: new BufferPool(),
-    limits: new TopicLimits(1 << 20),
-    settings: { compression: 'none', queueLimitBytes: 1 << 20, deliveryTimeoutMs: 60_000 },
-    countPartitions: async () => 1,
-    clock: systemClock,
-    meter: silentMeter,
-  } as const
-  return {
-    open: async (id: string) => (await openWireSink(parts, transactional(id), never)) as TransactionalSink,
-    async [Symbol.asyncDispose]() {
-      coordinators[Symbol.dispose]()
-      dispatcher[Symbol.dispose]()
-      await wire[Symbol.asyncDispose]()
-    },
+/** Coordinators that answer what is listed, one entry a question; 'silence' breaks the connection. */
+class Scripted {
+  readonly asked: string[] = []
+  readonly #answers: (number | 'silence')[]
+  readonly #nodes: number[]
+  readonly time = new VirtualTime(1)
+  readonly coordinators: Coordinators
+
+  constructor(nodes: number[], answers: (number | 'silence')[]) {
+    this.#nodes = nodes
+    this.#answers = answers
+    const wire = { findCoordinator: () => this.#find(), coordinate: async (nodeId: number) => this.#connect(nodeId) }
+    this.coordinators = new Coordinators({ wire: wire as unknown as Wire, clock: this.time })
+  }
+
+  ask(id: string, resend: Resend): Promise<unknown> {
+    const question = (to: CoordinatorConnection) => to.initProducerId(id, 1)
+    return looked(this.coordinators.ask(id, question, resend, never))
+  }
+
+  async #find(): Promise<number> {
+    this.asked.push('find')
+    return this.#nodes.shift() ?? 0
+  }
+
+  #connect(nodeId: number): CoordinatorConnection {
+    const unasked = () => Promise.reject(new Error('not asked here'))
+    const connection = { closed: false, addPartitions: unasked, endTransaction: unasked, close: () => undefined }
+    const initProducerId = async () => {
+      this.asked.push(`${nodeId}`)
+      const answer = this.#answers.shift() ?? 0
+      if (answer === 0) return { producerId: 1n, producerEpoch: 0 }
+      connection.closed = answer === 'silence'
+      throw answer === 'silence' ? unavailable('gone') : refusal(answer)
+    }
+    return Object.assign(connection, { initProducerId })
   }
 }
 
-describe('a transactional sink', () => {
-  it('shows what was sent once it is committed, with what came with the commit', async () => {
-    await using target = targetFor(brokers)
-    await target.check(never)
-    expect(target.capabilities).toEqual({ headers: true, idempotence: true, transactions: true })
-    const [data, positions] = [freshTopic('data'), freshTopic('positions')]
-    await using sink = await target.open(transactional(data), never)
-    for (const topic of [data, positions]) await sink.partitions(topic, spec(2), never)
-    for (let n = 0; n < 5; n += 1) {
-      const sent = sink.send(recordsOf(data, [`a${n}`, `b${n}`], n % 2), never)
-      await sink.commit(recordsOf(positions, [`${n}`]), never)
-      await sent
+describe('a question to a coordinator', () => {
+  it('is asked again where it was moved, is not ready, or writes markers', async () => {
+    const stage = new Scripted([1, 2, 3], [16, 51, 51, 14, 0])
+    let answer: unknown
+    void stage.ask('a', 'never').then(got => (answer = got))
+    const startMs = stage.time.nowMs()
+    await stage.time.run(() => answer !== undefined)
+    expect(answer).toEqual({ producerId: 1n, producerEpoch: 0 })
+    expect(stage.asked.join(' ')).toBe('find 1 find 2 2 2 find 3')
+    expect(stage.time.nowMs() - startMs).toBeLessThan(2_000)
+  })
+
+  it('ends with a verdict', async () => {
+    for (const code of [47, 48, 49, 53]) {
+      const stage = new Scripted([1], [code])
+      const fault = await stage.ask('a', 'after-no-answer').catch((error: unknown) => error)
+      expect(protocolCode(fault)).toBe(code)
+      expect(stage.asked.join(' ')).toBe('find 1')
     }
-    await sink.commit(nothing, never)
-    await using bystander = await target.open(plain('q'), never)
-    await bystander.send(recordsOf(data, ['plain']), never)
-    expect(await committed(brokers, positions, 2)).toEqual(['0', '1', '2', '3', '4'])
-    const even = ['a0', 'b0', 'a2', 'b2', 'a4', 'b4', 'plain']
-    expect(await committed(brokers, data, 2)).toEqual([...even, 'a1', 'b1', 'a3', 'b3'])
   })
 
-  it('shows nothing of what is not committed when it is disposed, and its readers need not wait', async () => {
-    await using target = targetFor(brokers)
-    const topic = await makeTopic(brokers, 1)
-    {
-      await using sink = await target.open(transactional(topic), never)
-      await sink.send(recordsOf(topic, ['seen']), never)
-      await sink.commit(nothing, never)
-      await sink.send(recordsOf(topic, ['unseen']), never)
-    }
-    await using other = await target.open(plain('q'), never)
-    await other.send(recordsOf(topic, ['after']), never)
-    expect(await committed(brokers, topic)).toEqual(['seen', 'after'])
+  it('without an answer is not asked again unless it may be, and nobody trusts that broker any more', async () => {
+    const stage = new Scripted([1, 1, 2, 3], [0, 0, 'silence', 0, 'silence', 0])
+    await stage.ask('a', 'never')
+    await stage.ask('b', 'never')
+    await expect(stage.ask('a', 'never')).rejects.toBeInstanceOf(Retryable)
+    await stage.ask('b', 'never')
+    expect(stage.asked.join(' ')).toBe('find 1 find 1 1 find 2')
+    let answer: unknown
+    void stage.ask('b', 'after-no-answer').then(got => (answer = got))
+    await stage.time.run(() => answer !== undefined)
+    expect(stage.asked.slice(7).join(' ')).toBe('2 find 3')
   })
-
-  it('keeps calls while a commit is under way for the next transaction', async () => {
-    await using target = targetFor(brokers)
-    const topic = await makeTopic(brokers, 3)
-    await using sink = await target.open(transactional(topic), never)
-    const calls: Promise<void>[] = []
-    for (let n = 0; n < 60; n += 1) {
-      calls.push(sink.send(recordsOf(topic, [`${n}`], n % 3), never))
-      if (n % 4 === 3) calls.push(sink.commit(nothing, never))
-    }
-    await Promise.all(calls)
-    const numbers = Array.from({ length: 60 }, (_, n) => n).sort((a, b) => (a % 3) - (b % 3) || a - b)
-    expect(await committed(brokers, topic, 3)).toEqual(numbers.map(String))
-  })
-
-  it('ends by itself before the coordinator ends its transaction, and leaves nothing', async () => {
-    await using target = targetFor(brokers, { transactionTimeoutMs: 1_000 })
-    const topic = await makeTopic(brokers, 1)
-    await using sink = await target.open(transactional(topic), never)
-    await sink.send(recordsOf(topic, ['forgotten']), never)
-    let fault: unknown
-    for (let n = 0; fault === undefined && n < 200; n += 1) {
-      await systemClock.sleep(50)
-      fault = await sink.send(recordsOf(topic, [`${n}`]), never).catch((error: unknown) => error)
-    }
-    expect(fault).toBeInstanceOf(Retryable)
-    expect(await looked(sink.commit(nothing, never)).catch((error: unknown) => error)).toBe(fault)
-    await sink[Symbol.asyncDispose]()
-    expect(await committed(brokers, topic)).toEqual([])
-  })
-
-  it('of sixteen over one connection to their coordinator, each commits its own', async () => {
-    const wire = wireFor(brokers)
-    let connections = 0
-    const coordinate = wire.coordinate.bind(wire)
-    wire.coordinate = (...args) => {
-      connections += 1
-      return coordinate(...args)
-    }
-    await using sinks = sinksOver(wire)
-    const [data, positions] = [await makeTopic(brokers, 4), await makeTopic(brokers, 16)]
-    const opened = await Promise.all(Array.from({ length: 16 }, (_, slot) => sinks.open(`${data}.${slot}`)))
-    expect(connections).toBe(1)
-    const commits = 5
-    const run = async (sink: TransactionalSink, slot: number) => {
-      for (let n = 0; n < commits; n += 1) {
-        const sent = sink.send(recordsOf(data, [`${slot}:${n}`], (slot + n) % 4), never)
-        await Promise.all([sent, sink.commit(recordsOf(positions, [`${n}`], slot), never)])
-      }
-    }
-    await Promise.all(opened.map(run))
-    expect(connections).toBe(1)
-    await Promise.all(opened.map(sink => sink[Symbol.asyncDispose]()))
-    expect((await committed(brokers, data, 4)).sort()).toEqual(
-      opened.flatMap((_, slot) => Array.from({ length: commits }, (_, n) => `${slot}:${n}`)).sort(),
-    )
-    expect(await committed(brokers, positions, 16)).toEqual(opened.flatMap(() => ['0', '1', '2', '3', '4']))
-  })
-
-  it('comes down to the record that is too large, in smaller and smaller batches, and leaves nothing', async () => {
-    await using target = targetFor(brokers)
-    const topic = await makeTopic(brokers, 1, { 'max.message.bytes': '20000' })
-    const values = ['0', '1', 'x'.repeat(30_000), '3', '4']
-    let fault: unknown
-    let attempts = 0
-    while (!(fault instanceof PoisonEvent) && attempts < 20) {
-      attempts += 1
-      await using sink = await target.open(transactional(topic), never)
-      const calls = values.map(value => sink.send(recordsOf(topic, [value]), never))
-      fault = await Promise.all([...calls, sink.commit(nothing, never)]).catch((error: unknown) => error)
-      await Promise.allSettled(calls)
-    }
-    expect(fault).toMatchObject({ name: 'PoisonEvent', record: { topic, partition: 0, keyBytes: 1 } })
-    expect(attempts).toBeGreaterThan(1)
-    expect(await committed(brokers, topic)).toEqual([])
-  })
-})
-
-describe('a successor', () => {
-  it('fences a transactional sink: its sends and commits end with Fenced, and nothing of them is seen', async () => {
-    await using one = targetFor(brokers)
-    await using other = targetFor(brokers)
-    const topic = await makeTopic(brokers, 2)
-    const zombie = await one.open(transactional(topic), never)
-    await zombie.send(recordsOf(topic, ['committed']), never)
-    await zombie.commit(nothing, never)
-    await zombie.send(recordsOf(topic, ['open']), never)
-    await using successor = await other.open(transactional(topic), never)
-    const late = [looked(zombie.send(recordsOf(topic, ['late'], 1), never)), looked(zombie.commit(nothing, never))]
-    for (const call of late) await expect(call).rejects.toBeInstanceOf(Fenced)
-    await expect(late[0]).rejects.toMatchObject({ code: 'SINK_FENCED' })
-    await successor.send(recordsOf(topic, ['successor']), never)
-    await successor.commit(nothing, never)
-    await zombie[Symbol.asyncDispose]()
-    expect(await committed(brokers, topic, 2)).toEqual(['committed', 'successor'])
-  })
-
-  it('fences a sink without transactions where it has written', async () => {
-    await using one = targetFor(brokers)
-    await using other = targetFor(brokers)
-    const topic = await makeTopic(brokers, 1)
-    const zombie = await one.open(fencing(topic), never)
-    await zombie.send(recordsOf(topic, ['before']), never)
-    await using successor: Sink = await other.open(fencing(topic), never)
-    await successor.send(recordsOf(topic, ['successor']), never)
-    await expect(zombie.send(recordsOf(topic, ['late']), never)).rejects.toMatchObject({
-      name: 'Fenced',
-      code: 'SINK_FENCED',
-    })
-    await expect(zombie.send(recordsOf(topic, ['later']), never)).rejects.toBeInstanceOf(Fenced)
-    await zombie[Symbol.asyncDispose]()
-    expect(await committed(brokers, topic)).toEqual(['before', 'successor'])
-  })
-
-  it.each(['before EndTxn is sent', 'with EndTxn on its way'])(
-    'settles a commit whose connection broke %s',
-    async when => {
-      const wire = wireFor(brokers)
-      let isBroken = false
-      const coordinate = wire.coordinate.bind(wire)
-      wire.coordinate = async (...args) => {
-        const connection = await coordinate(...args)
-        return {
-          get closed() {
-            return connection.closed
-          },
-          initProducerId: (...args) => connection.initProducerId(...args),
-          addPartitions: (...args) => connection.addPartitions(...args),
-          endTransaction: (...args) => {
-            if (isBroken) return connection.endTransaction(...args)
-            isBroken = true
-            if (when === 'before EndTxn is sent') connection.close()
-            const answer = connection.endTransaction(...args)
-            setImmediate(() => connection.close())
-            return answer
-          },
-          close: () => connection.close(),
-        }
-      }
-      await using sinks = sinksOver(wire)
-      const topic = await makeTopic(brokers, 2)
-      const sink = await sinks.open(topic)
-      await sink.send(recordsOf(topic, ['data'], 0), never)
-      await expect(sink.commit(recordsOf(topic, ['position'], 1), never)).rejects.toBeInstanceOf(Retryable)
-      await sink[Symbol.asyncDispose]()
-      await using successor = await sinks.open(topic)
-      const seen = await committed(brokers, topic, 2)
-      expect([[], ['data', 'position']]).toContainEqual(seen)
-      await successor.send(recordsOf(topic, ['next'], 0), never)
-      await successor.commit(nothing, never)
-      expect((await committed(brokers, topic, 2)).sort()).toEqual([...seen, 'next'].sort())
-    },
-  )
-})
-
-it('asks for nothing that it cannot have', async () => {
-  await using target = targetFor(brokers, {}, 'kafkajs')
-  await target.check(never)
-  expect(target.capabilities.transactions).toBe(false)
-  const opened = target.open(transactional('x'), never)
-  await expect(opened).rejects.toMatchObject({ name: 'Configuration', code: 'DELIVERY_UNSUPPORTED' })
 })
