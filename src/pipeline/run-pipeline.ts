@@ -24,7 +24,8 @@ export async function runPipeline(
   let lastPosition: Position | undefined
   for (;;) {
     try {
-      await attempt(parts, stop, machine)
+      const firstBytes = firstWindowBytes(parts.limits.inFlightBytes, failures)
+      await attempt({ ...parts, limits: { ...parts.limits, firstBytes } }, stop, machine)
       // Stopped before a replay was through: not clean, whatever the last attempt says (G3).
       if (lastFault && monitor.owes) return fail(parts, lastFault)
       monitor.enter('stopped')
@@ -51,6 +52,17 @@ export async function runPipeline(
       await clock.sleep(waitMs, stop).catch(() => undefined)
     }
   }
+}
+
+const leastWindowBytes = 64 << 10
+
+/**
+ * The window that an attempt begins with, after so many failures in a row. Where the way to the target is slow, a whole
+ * window takes longer than a transaction may last, and every attempt would fail at the same place for ever: a small one
+ * gets through, and the next failure finds the position moved on.
+ */
+export function firstWindowBytes(limitBytes: number, failures: number): number {
+  return Math.min(limitBytes, Math.max(leastWindowBytes, limitBytes / 16 ** failures))
 }
 
 /** What failed while it was closed after a failure must not hide that failure: a retry may mend both. */

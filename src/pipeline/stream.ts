@@ -14,6 +14,8 @@ export interface StreamParts {
   readonly clock: Clock
   readonly limits: {
     readonly inFlightBytes: number
+    /** The limit to begin with; it grows with what is delivered. Absent: all of it. */
+    readonly firstBytes?: number
     /** How long to wait, after `stop`, for what the sink already holds. */
     readonly drainMs: number
   }
@@ -30,13 +32,14 @@ export async function stream(parts: StreamParts, stop: AbortSignal): Promise<voi
   const { source, from, prepare, delivery, watch } = parts
   const failed = new AbortController()
   const reading = AbortSignal.any([stop, failed.signal])
-  const window = new Window(parts.limits.inFlightBytes, reading)
+  const window = new Window(parts.limits.inFlightBytes, reading, parts.limits.firstBytes)
   const errors: unknown[] = []
   let settled: Promise<void> = Promise.resolve()
 
   const deliver = async (batch: PreparedBatch): Promise<void> => {
     try {
       await delivery.deliver(batch, failed.signal)
+      window.grow(batch.bytes)
       watch.delivered(batch)
     } catch (error) {
       errors.push(error)

@@ -1,17 +1,19 @@
 /**
  * Bounds the bytes in flight (G7). One batch larger than the limit passes when nothing else is in flight, so a
- * limit never blocks for ever.
+ * limit never blocks for ever. It may begin smaller and grows with what is delivered, as TCP's slow start does.
  */
 export class Window {
-  readonly #limitBytes: number
+  readonly #mostBytes: number
+  #limitBytes: number
   readonly #signal: AbortSignal
   #usedBytes = 0
   #wake: (() => void) | undefined
 
   /** Once `signal` aborts, nothing more is let in. */
-  constructor(limitBytes: number, signal: AbortSignal) {
+  constructor(limitBytes: number, signal: AbortSignal, firstBytes = limitBytes) {
     if (!(limitBytes > 0)) throw new RangeError(`limitBytes must be positive, got ${limitBytes}`)
-    this.#limitBytes = limitBytes
+    this.#mostBytes = limitBytes
+    this.#limitBytes = Math.min(firstBytes, limitBytes)
     this.#signal = signal
     signal.addEventListener('abort', () => this.#wake?.(), { once: true })
   }
@@ -30,6 +32,11 @@ export class Window {
     if (this.#signal.aborted) return false
     this.#usedBytes += bytes
     return true
+  }
+
+  /** `bytes` are delivered: there is room for as many more. */
+  grow(bytes: number): void {
+    this.#limitBytes = Math.min(this.#limitBytes + bytes, this.#mostBytes)
   }
 
   release(bytes: number): void {

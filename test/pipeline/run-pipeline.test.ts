@@ -6,7 +6,7 @@ import { silentMeter } from '../../src/meter.ts'
 import { machinery } from '../../src/pipeline/attempt.ts'
 import { Monitor } from '../../src/pipeline/monitor.ts'
 import type { PipelineParts } from '../../src/pipeline/parts.ts'
-import { runPipeline } from '../../src/pipeline/run-pipeline.ts'
+import { firstWindowBytes, runPipeline } from '../../src/pipeline/run-pipeline.ts'
 import { Position } from '../../src/position.ts'
 import type { Sink } from '../../src/sink/sink.ts'
 
@@ -84,4 +84,12 @@ test('a sink that cannot be closed after a failure does not turn a retry into an
 test('exactly-once without transactions is refused, with what to do', async () => {
   const fault = await runPipeline(partsOf([], { delivery: 'exactly-once' }), new AbortController().signal)
   expect(fault).toMatchObject({ code: 'DELIVERY_UNSUPPORTED', message: expect.stringContaining('no transactions') })
+})
+
+test('after failures an attempt begins with a small window, never with none and never with more than there is', () => {
+  expect(firstWindowBytes(16 << 20, 0)).toBe(16 << 20)
+  expect(firstWindowBytes(16 << 20, 1)).toBe(1 << 20)
+  expect(firstWindowBytes(16 << 20, 2)).toBe(64 << 10)
+  expect(firstWindowBytes(16 << 20, 1_000)).toBe(64 << 10)
+  expect(firstWindowBytes(420, 3)).toBe(420)
 })

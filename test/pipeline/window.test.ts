@@ -41,6 +41,27 @@ test('an abort ends the wait without taking anything', async () => {
   expect(await window.acquire(0)).toBe(false)
 })
 
+test('begins small where it is told to, and grows with what is delivered, up to its limit', async () => {
+  const window = new Window(100, open(), 10)
+  expect(await window.acquire(10)).toBe(true)
+  let entered = false
+  const waiting = window.acquire(20).then(() => {
+    entered = true
+  })
+  window.release(5)
+  await Promise.resolve()
+  await Promise.resolve()
+  expect(entered).toBe(false)
+  window.grow(15)
+  window.release(0)
+  await waiting
+  expect(window.usedBytes).toBe(25)
+  window.grow(1_000)
+  expect(await window.acquire(75)).toBe(true)
+  window.acquire(1).catch(() => undefined)
+  expect(window.usedBytes).toBe(100)
+})
+
 test('never holds more than the limit, or than one batch', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(fc.integer({ min: 0, max: 300 }), { maxLength: 30 }), async sizes => {
