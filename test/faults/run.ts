@@ -33,6 +33,7 @@ export async function runSession(plan: SessionPlan): Promise<SessionReport> {
   const faults: FaultReport[] = []
   const violations: string[] = []
   try {
+    await session.progress(leastHardStopMs)
     for (const fault of plan.faults) {
       if (Date.now() >= (plan.untilMs ?? Number.POSITIVE_INFINITY)) break
       if (fault.fits?.(session) === false) continue

@@ -65,7 +65,7 @@ export class Session implements AsyncDisposable {
     this.writer = new Writer({ uri, database: this.name, collections, seed: options.seed })
   }
 
-  /** A daemon is reading, changes arrive. */
+  /** A daemon is reading, changes are written. */
   static async open(options: SessionOptions): Promise<Session> {
     const session = new Session(options)
     try {
@@ -100,7 +100,6 @@ export class Session implements AsyncDisposable {
       throw new Error(`${error.message}: ${this.daemons[0]?.output}`, { cause: error })
     })
     writer.start()
-    await this.progress(startLimitMs)
   }
 
   #isReading(): boolean {
