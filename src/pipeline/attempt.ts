@@ -89,12 +89,15 @@ async function openDelivery(parts: PipelineParts, sink: Sink, stop: AbortSignal,
 }
 
 function openTails(parts: PipelineParts, ledger: Ledger, signal: AbortSignal): Promise<Tails> | undefined {
-  const { tailReader: reader, deployment, name, slot, meter } = parts
+  const { tailReader: reader, deployment, name, slot, meter, clock } = parts
   if (reader === undefined) return undefined
   const source = `${deployment}/${name}/${slot}`
   const onDuplicates = (count: number) =>
     meter.count('records_total', { pipeline: name, outcome: 'already-there' }, count)
-  return Tails.open({ reader, source, ends: ledger.ends, partitions: ledger.partitionCounts, onDuplicates }, signal)
+  return Tails.open(
+    { reader, source, ends: ledger.ends, partitions: ledger.partitionCounts, onDuplicates, clock },
+    signal,
+  )
 }
 
 /**

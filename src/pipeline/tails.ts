@@ -1,4 +1,5 @@
 import type { Ends } from '../checkpoint/checkpoint.ts'
+import type { Clock } from '../clock.ts'
 import type { Position } from '../position.ts'
 import type { Records } from '../record.ts'
 import { findHeader } from '../record-headers.ts'
@@ -27,10 +28,13 @@ export interface TailsOptions {
   readonly ends: Ends
   /** Of the loaded checkpoint: topics without ends were used before ends were kept, and are read from their beginning. */
   readonly partitions: Readonly<Record<string, number>>
+  readonly clock: Pick<Clock, 'nowMs'>
   /** Told once a call of `fresh` of how many records it has left out. */
   readonly onDuplicates: (count: number) => void
 }
 
+/** Least time between two questions for ends, which are one for each partition in use. */
+const askIntervalMs = 1_000
 const positionName = Buffer.from('m2k.position')
 
 interface Candidate {
@@ -61,6 +65,7 @@ export class Tails {
   #ends: Ends
   #candidate: Candidate | undefined
   #isAsking = false
+  #askedMs = Number.NEGATIVE_INFINITY
   #sent: Position | undefined
 
   private constructor(options: TailsOptions, ends: Ends, tails: Map<string, Map<number, Buffer>>) {
@@ -119,14 +124,19 @@ export class Tails {
       this.#ends = { ...this.#ends, ...ends }
       this.#candidate = undefined
     }
-    if (!this.#isAsking && this.#candidate === undefined && this.#highest === undefined) {
-      this.#isAsking = true
-      void this.#ask(signal)
-    }
+    if (this.#mayAsk) void this.#ask(signal)
     return this.#ends
   }
 
+  get #mayAsk(): boolean {
+    if (this.#isAsking || this.#candidate !== undefined || this.#highest !== undefined) return false
+    const sinceMs = this.#options.clock.nowMs() - this.#askedMs
+    return sinceMs >= askIntervalMs || sinceMs < 0
+  }
+
   async #ask(signal: AbortSignal): Promise<void> {
+    this.#isAsking = true
+    this.#askedMs = this.#options.clock.nowMs()
     try {
       const ends: Record<string, readonly number[]> = {}
       for (const [topic, { length }] of Object.entries(this.#ends)) {

@@ -8,6 +8,9 @@ import type { OutRecord } from '../../src/record.ts'
 import { outRecord, packRecords } from '../../src/record-headers.ts'
 
 const never = new AbortController().signal
+let nowMs = 0
+/** Each look at it is a second later. */
+const clock = { nowMs: () => (nowMs += 1_000) }
 const at = (n: number) => Position.ofTime(BigInt(n))
 const headerOf = (n: number) => Buffer.concat([Buffer.alloc(4), at(n).sortKey, Buffer.of(0, 0)])
 
@@ -81,6 +84,7 @@ async function live(target: Target, saved: Saved, life: Life): Promise<void> {
       ends: saved.ends,
       partitions: isFirst ? {} : { t: count },
       onDuplicates: () => {},
+      clock,
     },
     never,
   )
@@ -159,7 +163,10 @@ describe('on a target without transactions', () => {
     target.partitions[0]!.push({ source: 's', n: 1 }, { source: 's', n: 2 })
     const counts: number[] = []
     const onDuplicates = (count: number) => counts.push(count)
-    const tails = await Tails.open({ reader: target, source: 's', ends: {}, partitions: { t: 1 }, onDuplicates }, never)
+    const tails = await Tails.open(
+      { reader: target, source: 's', ends: {}, partitions: { t: 1 }, onDuplicates, clock },
+      never,
+    )
     const records = packRecords([1, 2, 3].map(n => recordOf(n, 0)))
     expect(outRecord(tails.fresh(records), 0).key[0]).toBe(3)
     expect(counts).toEqual([2])
@@ -171,7 +178,14 @@ describe('a delivery with tails', () => {
   it('sends what is fresh, and saves ends with every position and before the first record of a topic', async () => {
     const target = new Target(1)
     target.partitions[0]!.push({ source: 's', n: 1 })
-    const options = { reader: target, source: 's', ends: { t: [0] }, partitions: { t: 1 }, onDuplicates: () => {} }
+    const options = {
+      reader: target,
+      source: 's',
+      ends: { t: [0] },
+      partitions: { t: 1 },
+      onDuplicates: () => {},
+      clock,
+    }
     const tails = await Tails.open(options, never)
     const log: unknown[] = []
     const saver = {
@@ -205,7 +219,7 @@ describe('a delivery with tails', () => {
   it('keeps its ends where the target does not answer, and asks again', async () => {
     const target = new Target(1)
     const tails = await Tails.open(
-      { reader: target, source: 's', ends: { t: [0] }, partitions: { t: 1 }, onDuplicates: () => {} },
+      { reader: target, source: 's', ends: { t: [0] }, partitions: { t: 1 }, onDuplicates: () => {}, clock },
       never,
     )
     let isDown = true

@@ -1,7 +1,8 @@
 import { findHeader } from '../../../record-headers.ts'
 import type { PartitionReader } from './partition-reader.ts'
+import { Turns } from './turns.ts'
 
-/** Partitions that are asked or read at the same time. */
+/** Partitions that are asked or read at the same time, by all pipelines and slots of the target. */
 const partitionsAtOnce = 8
 const sourceName = Buffer.from('m2k.source')
 const positionName = Buffer.from('m2k.position')
@@ -12,6 +13,7 @@ const positionName = Buffer.from('m2k.position')
  */
 export class Tails {
   readonly #reader: Pick<PartitionReader, 'offset' | 'readPartition'>
+  readonly #turns = new Turns(partitionsAtOnce)
 
   constructor(reader: Pick<PartitionReader, 'offset' | 'readPartition'>) {
     this.#reader = reader
@@ -20,8 +22,8 @@ export class Tails {
   /** The end of each of the first `count` partitions of `topic`: what comes later has at least this offset. */
   async ends(topic: string, count: number, signal: AbortSignal): Promise<readonly number[]> {
     const partitions = Array.from({ length: count }, (_, partition) => partition)
-    return await eachOf(partitions, async partition =>
-      Number(await this.#reader.offset(topic, partition, 'latest', signal)),
+    return await this.#eachOf(partitions, signal, async (partition, _, either) =>
+      Number(await this.#reader.offset(topic, partition, 'latest', either)),
     )
   }
 
@@ -36,7 +38,32 @@ export class Tails {
     signal: AbortSignal,
   ): Promise<readonly (Buffer | undefined)[]> {
     const own = Buffer.from(source)
-    return await eachOf(from, (offset, partition) => this.#highestIn(topic, partition, offset, own, signal))
+    return await this.#eachOf(from, signal, (offset, partition, either) =>
+      this.#highestIn(topic, partition, offset, own, either),
+    )
+  }
+
+  /** The results in the order of the items. The first error ends the others, and is told when all have ended. */
+  async #eachOf<T, R>(
+    items: readonly T[],
+    signal: AbortSignal,
+    work: (item: T, index: number, either: AbortSignal) => Promise<R>,
+  ): Promise<readonly R[]> {
+    const failed = new AbortController()
+    const either = AbortSignal.any([signal, failed.signal])
+    const one = async (item: T, index: number): Promise<R> => {
+      try {
+        either.throwIfAborted()
+        return await work(item, index, either)
+      } catch (error) {
+        failed.abort(error)
+        throw error
+      }
+    }
+    const results = await Promise.allSettled(items.map((item, index) => this.#turns.take(() => one(item, index))))
+    signal.throwIfAborted()
+    failed.signal.throwIfAborted()
+    return results.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
   }
 
   async #highestIn(
@@ -60,16 +87,4 @@ export class Tails {
     }
     return highest
   }
-}
-
-/** `work` on each item, some at a time; the results in their order. All have ended before an error is told. */
-async function eachOf<T, R>(items: readonly T[], work: (item: T, index: number) => Promise<R>): Promise<readonly R[]> {
-  const results = new Array<R>(items.length)
-  const waiting = items.entries()
-  const worker = async () => {
-    for (const [index, item] of waiting) results[index] = await work(item, index)
-  }
-  const workers = await Promise.allSettled(Array.from({ length: partitionsAtOnce }, worker))
-  for (const result of workers) if (result.status === 'rejected') throw result.reason
-  return results
 }

@@ -74,3 +74,25 @@ it('does not miss what retention has removed', async () => {
   expect(await tails.ends(topic, 1, never)).toEqual([4])
   await admin.disconnect()
 })
+
+it('gives up all partitions with the first that fails, and tells of it when all have ended', async () => {
+  let reading = 0
+  const tails = new Tails({
+    async offset(_topic, partition, _at, signal) {
+      reading += 1
+      try {
+        if (partition === 1) throw new Error('no right to it')
+        await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }))
+        return 0n
+      } finally {
+        reading -= 1
+      }
+    },
+    async *readPartition() {},
+  })
+  await expect(tails.ends('t', 100, never)).rejects.toThrow('no right to it')
+  expect(reading).toBe(0)
+  const stop = new AbortController()
+  stop.abort(new Error('stopping'))
+  await expect(tails.ends('t', 1, stop.signal)).rejects.toThrow('stopping')
+})
