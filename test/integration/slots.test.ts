@@ -101,3 +101,51 @@ test.each(['at-least-once', 'exactly-once'])(
     if (delivery === 'exactly-once') expect(verdict.duplicates).toBe(0)
   },
 )
+
+test('one slot: the second worker is a hot standby, ready and without a lag, until the first is killed', {
+  timeout: 240_000,
+}, async () => {
+  await using setting = await Setting.create({ ...shape, collections: ['orders'] })
+  const workers = '{ slots: 1, coordination: kafka, sessionTimeout: 6s }'
+  const config = configOf(setting, { name: setting.name, delivery: 'exactly-once', workers })
+  await using active = await Daemon.start(config)
+  await active.reaches('all', 'running', 'idle')
+  await using standby = await Daemon.start(config)
+  await standby.reaches('all', 'standby')
+  const text = async (path: string) => (await fetch(`${await standby.adminUrl()}${path}`)).text()
+  expect(await standby.get('/readyz')).toMatchObject({ ready: true })
+  expect(await text('/metrics')).toContain('mongo2kafka_slots_owned 0')
+  expect(await text('/metrics')).not.toContain('mongo2kafka_pipeline_lag_seconds{')
+  const [orders = ''] = setting.namespaces
+  await setting.writer.writeWhile(orders, async () => {
+    await setting.more(orders, 200)
+    await active.stop('SIGKILL')
+    await standby.reaches('all', 'running', 'idle')
+    await setting.more(orders, 200)
+  })
+  await setting.arrived(standby)
+  expect(await standby.stop('SIGTERM'), standby.output.slice(-3_000)).toBe(0)
+  expect(await setting.judge(false)).toEqual({ violations: [], duplicates: 0 })
+})
+
+test('two workers by their ordinals share the slots; a third one is a mistake', { timeout: 240_000 }, async () => {
+  await using setting = await Setting.create(shape)
+  const start = (ordinal: number) => {
+    const workers = `{ slots: 4, coordination: static, replicas: 2, ordinal: ${ordinal} }`
+    return Daemon.start(configOf(setting, { name: setting.name, delivery: 'exactly-once', workers }))
+  }
+  await using even = await start(0)
+  await using odd = await start(1)
+  await using wrong = await start(2)
+  expect(await wrong.exit()).toBe(78)
+  expect(wrong.stderr).toContain('workers.ordinal: must be less than workers.replicas (2)')
+  for (const daemon of [even, odd]) await daemon.reaches('all', 'running', 'idle')
+  expect([(await workersOf(even)).owned, (await workersOf(odd)).owned]).toEqual([
+    [0, 2],
+    [1, 3],
+  ])
+  for (const namespace of setting.namespaces) await setting.writer.write(namespace, 1_000, 200)
+  await setting.arrived(even)
+  for (const daemon of [even, odd]) expect(await daemon.stop('SIGTERM'), daemon.output.slice(-3_000)).toBe(0)
+  expect(await setting.judge(false)).toEqual({ violations: [], duplicates: 0 })
+})
