@@ -122,7 +122,8 @@ export class Heartbeats implements Disposable {
     }
     guard.abort()
     this.#waiting.unshift(...waiting)
-    if (standing === 'gone') this.#lose(new Fenced('WORKERS_LOST', 'the group no longer knows this worker'))
+    if (this.#ended.signal.aborted) this.#refuseAll()
+    else if (standing === 'gone') this.#lose(new Fenced('WORKERS_LOST', 'the group no longer knows this worker'))
     else if (standing === 'old' && member === this.#member && this.#isSettled) {
       this.#lose(new Fenced('WORKERS_LOST', 'the group has gone on without this worker'))
     } else if (standing instanceof Error && !(standing instanceof Retryable)) this.#lose(standing)
@@ -149,6 +150,10 @@ export class Heartbeats implements Disposable {
   #end(fault: Fault): void {
     this.#ended.abort(fault)
     this.#guard?.abort()
-    for (const waiter of this.#waiting.splice(0)) waiter.reject(fault)
+    this.#refuseAll()
+  }
+
+  #refuseAll(): void {
+    for (const waiter of this.#waiting.splice(0)) waiter.reject(this.#ended.signal.reason)
   }
 }

@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { BusyRatios } from '../busy.ts'
 
-/** Of both messages; a part of the protocol's name, so that members which write another one are never mixed up. */
+/**
+ * Of both messages; a part of the protocol's name, so that members which write another one are never mixed up. A release
+ * that writes a later one has to offer this one as well, or it cannot be rolled out over workers that run.
+ */
 const formatVersion = 1
 
 /** What a member tells the leader when it joins. */
