@@ -97,7 +97,10 @@ class WireProducing implements Producing {
   }
 }
 
-/** kafkajs, with a client for each sink. It can fence nobody: it asks for an identity of a transactional id only for transactions. */
+/**
+ * kafkajs, with a client for each sink. It can fence nobody: only for transactions of its own does it ask for an identity
+ * of a transactional id.
+ */
 class KafkajsProducing implements Producing {
   readonly client = 'kafkajs'
   readonly capabilities: Capabilities

@@ -31,7 +31,7 @@ export interface ProducerSettings {
   readonly queueLimitBytes: number
   /** How long one batch may stay unacknowledged, kafkajs's own retries included, before the sink gives up. */
   readonly deliveryTimeoutMs: number
-  /** After so long Kafka aborts a transaction that was not ended, and until then its readers may have to wait for it. */
+  /** After so long Kafka aborts a transaction that was not ended; until then its readers may have to wait for it. */
   readonly transactionTimeoutMs: number
   /**
    * Records of one partition after which the producer is exchanged for one with a new producer id. kafkajs counts

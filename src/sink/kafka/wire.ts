@@ -41,7 +41,7 @@ export interface BrokerConnection {
    * Whether the broker has taken the batches of a rejected request is not known. An error of one partition is no
    * rejection: it is in its result.
    *
-   * `transactionalId`: the batches are in the open transaction of that producer, all of them; undefined: they are in none.
+   * `transactionalId`: all the batches are in the open transaction of that producer; undefined: they are in none.
    */
   produce(batches: readonly ProduceBatch[], transactionalId?: string): Promise<ProduceAnswer>
   /** Closes at once: outstanding requests reject and no byte is handed to the network any more. Idempotent. */

@@ -4,7 +4,7 @@ import type { QueuedBatch } from './queued-batch.ts'
 
 /** The producer of a lane, as those who carry its batches see it. */
 export interface LaneOwner {
-  /** Its batches are in transactions of that id, and no other producer's may be in a request with them; undefined: in none. */
+  /** Its batches are in transactions of that id, and alone in their requests; undefined: they are in none. */
   readonly transactionalId: string | undefined
   /** Whether the batch, whose turn in its lane it is, may go now. If not, the lane is offered when it may. */
   admits(lane: Lane, batch: QueuedBatch): boolean

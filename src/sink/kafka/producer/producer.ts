@@ -67,7 +67,7 @@ export class Producer implements LaneOwner, AsyncDisposable {
     await call.settled
   }
 
-  /** Commits `also` with the records of every `send` before. Rejects as `send`; then nobody knows whether it is done. */
+  /** Commits `also` with the records of every `send` before. Rejects as `send`; whether it is done is then unknown. */
   async commit(also: Records, signal: AbortSignal): Promise<void> {
     const transactions = this.#transactions
     if (transactions === undefined) throw new Configuration('INTERNAL', 'a commit without transactions')

@@ -135,7 +135,7 @@ export class Transactions {
     return this.#queue[0]!
   }
 
-  /** After everything that happens in this turn of the event loop, so that partitions that come together go together. */
+  /** After everything that happens in this turn of the event loop: partitions that come together go together. */
   #add(): void {
     if (this.#addQueued) return
     this.#addQueued = true

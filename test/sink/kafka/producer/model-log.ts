@@ -21,8 +21,8 @@ interface Answer {
 /**
  * The log of one partition with Kafka's check of an idempotent producer's sequence numbers and epochs
  * (ProducerAppendInfo and ProducerStateEntry): the last five batches of a producer are known again; anything that does
- * not follow the last one is out of order; a producer of whom the log has nothing may begin with any number, a new epoch
- * of one that it knows with 0, and an earlier epoch is refused.
+ * not follow the last one is out of order; a producer of whom the log has nothing may begin with any number, a new
+ * epoch of one that it knows with 0, and an earlier epoch is refused.
  */
 export class ModelLog {
   leader: number
@@ -49,7 +49,7 @@ export class ModelLog {
     return this.#entries.map(({ count }) => count)
   }
 
-  /** What is committed, or was never in a transaction; and whether no transaction is open, behind which readers wait. */
+  /** What is committed, or was never in a transaction; and whether no transaction is open, for which readers wait. */
   get committed(): { readonly values: readonly string[]; readonly isWhole: boolean } {
     const values: string[] = []
     let isWhole = true
