@@ -1,6 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { TransactionsParts } from '../../../../src/sink/kafka/producer/transactions.ts'
+import type { Coordinators } from '../../../../src/sink/kafka/producer/coordinators.ts'
+import { Lane, type LaneOwner } from '../../../../src/sink/kafka/producer/lane.ts'
+import { PartitionQueue } from '../../../../src/sink/kafka/producer/partition-queue.ts'
+import { QueuedBatch } from '../../../../src/sink/kafka/producer/queued-batch.ts'
+import { Transactions, type TransactionsParts } from '../../../../src/sink/kafka/producer/transactions.ts'
+import { BufferPool } from '../../../../src/sink/kafka/record-batch/buffer-pool.ts'
+import { RecordBatch } from '../../../../src/sink/kafka/record-batch/record-batch.ts'
 import type { FaultPlan } from './simulate.ts'
 import { ids, type Step, simulateTransactions, type TransactionsPlan } from './simulate-transactions.ts'
 import { mutants, mutate } from './transaction-mutants.ts'
@@ -99,5 +105,57 @@ describe('broken transactions are caught', () => {
       { numRuns: 3 * runs, seed: 1, endOnFailure: true },
     )
     expect(outcome.failed, 'the simulation did not notice').toBe(true)
+  })
+})
+
+describe('a transaction that takes too long', () => {
+  /** Begins one whose coordinator never answers; `wake` passes time and lets the sleepers look. */
+  async function beginLate() {
+    let nowMs = 1_000_000
+    let wake = () => undefined as unknown
+    const given: unknown[] = []
+    const transactions = new Transactions({
+      identity: { transactionalId: 'shop.orders.0', producerId: 1n, producerEpoch: 0 },
+      coordinators: { ask: () => new Promise(() => undefined) } as unknown as Coordinators,
+      transactionTimeoutMs: 10_000,
+      clock: {
+        nowMs: () => nowMs,
+        random: () => 0.5,
+        sleep: () =>
+          new Promise(resolve => {
+            wake = () => resolve(undefined)
+          }),
+      },
+      offer: () => undefined,
+      fail: fault => given.push(fault),
+      giveUp: fault => given.push(fault),
+    })
+    const lane = new Lane({} as LaneOwner, 'a', 0, new PartitionQueue(0))
+    transactions.begin(lane, new QueuedBatch(new RecordBatch('a', 0, new BufferPool()), 1_000, nowMs))
+    const turn = () => new Promise(resolve => setImmediate(resolve))
+    await turn()
+    const pass = async (ms: number) => {
+      nowMs += ms
+      wake()
+      await turn()
+    }
+    return { given, pass, transactions }
+  }
+
+  test('is given up before the coordinator ends it', async () => {
+    const { given, pass, transactions } = await beginLate()
+    await pass(7_999)
+    expect(given).toEqual([])
+    await pass(1)
+    expect(transactions.openMs).toBe(8_000)
+    expect(given).toMatchObject([{ name: 'Retryable', message: 'a transaction was not committed within 8000 ms' }])
+  })
+
+  test('because the process was stopped, is for the coordinator to judge; for as long again', async () => {
+    const { given, pass } = await beginLate()
+    await pass(60_000)
+    expect(given).toEqual([])
+    await pass(10_000)
+    expect(given).toMatchObject([{ name: 'Retryable' }])
   })
 })
