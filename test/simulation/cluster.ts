@@ -63,7 +63,7 @@ export class Cluster {
     }
     const stopped = this.#stopped.filter(({ process }) => process.isAlive)
     if (stopped.some(run => !run.isOver)) throw new Error('a pipeline does not end')
-    const isLast = ({ slot, epoch }: Run) => epoch === world.kafka.latestEpoch(transactionalIdOf(slot))
+    const isLast = ({ slot, opened }: Run) => opened === world.lastOpened.get(slot)
     if (slots.every(slot => stopped.some(run => run.slot === slot && !run.fault && isLast(run)))) return 'finished'
     this.#stopped = undefined
     for (const daemon of this.#daemons) daemon.process.isAlive = false

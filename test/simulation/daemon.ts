@@ -70,6 +70,8 @@ export interface Run {
   fault: Fault | undefined
   /** Of its last sink. */
   epoch: number
+  /** The number of that sink among all. */
+  opened: number
 }
 
 /** Blocks of all runs: what a crashed one has not given back is simply missing. */
@@ -94,7 +96,15 @@ export class Daemon {
 
   take(slot: number): void {
     const { process } = this
-    const run: Run = { process, slot, stop: new AbortController(), isOver: false, fault: undefined, epoch: -1 }
+    const run: Run = {
+      process,
+      slot,
+      stop: new AbortController(),
+      isOver: false,
+      fault: undefined,
+      epoch: -1,
+      opened: 0,
+    }
     this.runs.set(slot, run)
     const { build } = this.#options
     const over = runPipeline(build.parts(this.#parts(run)), run.stop.signal, build.machine)
@@ -170,11 +180,14 @@ export class Daemon {
 
   async #openSink(run: Run, place: Place, opening: { attemptAt: number }, signal: AbortSignal): Promise<Sink> {
     const { world, schedule, delivery, build } = this.#options
-    const id = build.idOf(place.slot, ++world.openings)
+    const opened = ++world.openings
+    const id = build.idOf(place.slot, opened)
     const attemptAt = opening.attemptAt === 0 ? schedule.turn : opening.attemptAt
     opening.attemptAt = 0
     const fence = (): number => {
       this.#judgeOpening(place.slot, attemptAt)
+      run.opened = opened
+      world.lastOpened.set(place.slot, opened)
       return world.kafka.fence(id)
     }
     run.epoch = await call(place, 'sink.open', fence, signal)

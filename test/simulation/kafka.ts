@@ -136,11 +136,6 @@ export class Kafka {
     if (transaction.state === 'open') this.fence(transaction.id)
   }
 
-  /** That of the last InitProducerId. */
-  latestEpoch(id: string): number {
-    return this.#producer(id).epoch
-  }
-
   /** The transaction of the id that is neither committed nor aborted. */
   open(id: string): Transaction | undefined {
     const { transaction } = this.#producer(id)

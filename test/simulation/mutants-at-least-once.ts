@@ -51,7 +51,8 @@ export const atLeastOnceMutants: Readonly<Record<string, Mutant>> = {
     breaks: 'G7',
     scenario: one,
     build: withMachine({
-      stream: (parts, stop) => stream({ ...parts, limits: { ...parts.limits, inFlightBytes: 2 ** 40 } }, stop),
+      stream: (parts, stop) =>
+        stream({ ...parts, limits: { ...parts.limits, inFlightBytes: 2 ** 40, firstBytes: 2 ** 40 } }, stop),
     }),
   },
 

@@ -170,7 +170,8 @@ export const exactlyOnceMutants: Readonly<Record<string, Mutant>> = {
       ...soundBuild,
       machine: {
         ...machinery,
-        stream: (parts, stop) => stream({ ...parts, limits: { ...parts.limits, inFlightBytes: 2 ** 40 } }, stop),
+        stream: (parts, stop) =>
+          stream({ ...parts, limits: { ...parts.limits, inFlightBytes: 2 ** 40, firstBytes: 2 ** 40 } }, stop),
       },
     },
   },

@@ -35,6 +35,8 @@ export class World {
   /** Slots whose checkpoint holds the partition count of the topic. */
   readonly #counted = new Set<number>()
   openings = 0
+  /** Which sink of a slot was the last to fence the others. */
+  readonly lastOpened = new Map<number, number>()
   nowMs = 1_700_000_000_000
 
   constructor(schedule: Schedule, { changes, keys, slots }: WorldOptions) {
