@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Fault, moment, restartLimitMs, someDaemon } from './fault.ts'
-import type { Session } from './session.ts'
+import { type Session, until } from './session.ts'
 
 const nothing = async () => {}
 /** Beyond the transaction timeout of 10 s and the broker's sweep of 10 s. */
 const beyondTransactionMs = 22_000
 const blockedMs = 4_000
 const togetherMs = 6_000
+const startLimitMs = 120_000
 
 export const killed: Fault = {
   name: 'daemon killed',
@@ -29,7 +30,7 @@ export const killedOften: Fault = {
     for (let i = 0; i < 5; i++) {
       await someDaemon(session).kill()
       await moment(session, 4_000)
-      await until5s(() => session.daemons.some(({ running }) => running))
+      await until(() => session.daemons.some(({ running }) => running), 'a daemon', startLimitMs)
     }
     return { bites: () => session.changes > before, heal: nothing, recoversSinceMs: Date.now() }
   },
@@ -97,8 +98,10 @@ export const twoCopies: Fault = {
   async inject(session) {
     const copy = session.daemons.find(({ name }) => name === 'daemon-2') ?? (await session.addDaemon())
     await copy.start()
+    const hasMet = () => copy.output.includes('reading changes') || copy.surprises.length > 0
+    await until(hasMet, 'the copy', startLimitMs).catch(() => undefined)
+    const met = hasMet()
     await sleep(togetherMs)
-    const met = copy.output.includes('reading changes') || copy.surprises.length > 0
     const heal = async () => {
       await copy.stop('SIGKILL')
     }
@@ -125,8 +128,4 @@ export const zombie: Fault = {
     }
     return { bites: () => true, heal }
   },
-}
-
-async function until5s(ask: () => boolean): Promise<void> {
-  for (let i = 0; i < 50 && !ask(); i++) await sleep(100)
 }
