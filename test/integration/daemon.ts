@@ -52,12 +52,17 @@ export class Daemon implements AsyncDisposable {
     return response.ok ? response.json() : response.status
   }
 
-  /** What it answers at a path of its admin server. */
+  /** What it answers at a path of its admin server, as JSON. */
   async get(path: string): Promise<unknown> {
+    return JSON.parse(await this.text(path)) as unknown
+  }
+
+  /** What it answers at a path of its admin server. */
+  async text(path: string): Promise<string> {
     const ask = async () => {
       const url = `${await this.adminUrl()}${path}` // Throws where the daemon has exited.
       const response = await fetch(url).catch(() => undefined) // Kept connections are closed when idle.
-      return response?.json() as Promise<unknown> | undefined
+      return response?.text()
     }
     return eventually(ask, `an answer at ${path}`)
   }

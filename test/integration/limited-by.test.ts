@@ -24,7 +24,7 @@ async function setQuota(clientId: string, bytesPerSecond: number | undefined): P
 
 /** The shares of the pipeline as Prometheus reads them. */
 async function shares(daemon: Daemon): Promise<Record<string, number>> {
-  const text = await (await fetch(`${await daemon.adminUrl()}/metrics`)).text()
+  const text = await daemon.text('/metrics')
   const lines = text.matchAll(/^mongo2kafka_stage_busy_ratio\{pipeline="all",stage="(\w+)"\} (\S+)$/gm)
   return Object.fromEntries([...lines].map(([, stage, ratio]) => [stage, Number(ratio)]))
 }
@@ -85,7 +85,7 @@ test('a quota of the broker: the sink limits the throughput, and no longer once 
   expect(limited.throttledRatio).toBeGreaterThan(0.5)
   const { source, encode, sink } = await shares(daemon)
   expect(sink).toBeGreaterThan(2 * (source! + encode!))
-  const page = await (await fetch(await daemon.adminUrl())).text()
+  const page = await daemon.text('/')
   expect(page).toMatch(/the sink, \d+ % of the time \(throttled by the broker \d+ %\)/)
   await setQuota(clientId, undefined)
   await delivered(daemon, 10_000)
@@ -104,5 +104,5 @@ test('a filter that costs MongoDB much: the source limits the throughput', async
   await insert(collection, 20_000)
   const { busy } = await limitedBy(daemon, 'source', 0.6)
   expect(busy.source).toBeGreaterThan(busy.encode + busy.sink)
-  expect(await (await fetch(await daemon.adminUrl())).text()).toMatch(/the source \(MongoDB\), \d+ % of the time/)
+  expect(await daemon.text('/')).toMatch(/the source \(MongoDB\), \d+ % of the time/)
 }, 300_000)

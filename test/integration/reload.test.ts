@@ -103,7 +103,7 @@ test('a file with problems, or one that needs a restart, changes nothing and say
     applied: false,
     problems: [expect.stringMatching(/config\.yaml:\d+:1 retyr: unknown key/)],
   })
-  const metrics = async () => (await fetch(`${await daemon.adminUrl()}/metrics`)).text()
+  const metrics = () => daemon.text('/metrics')
   expect(await metrics()).toContain('mongo2kafka_config_last_reload_successful 0')
 
   await daemon.rewrite(good.replace('max: 1s', 'max: 2s').replace(token, 'another'))

@@ -112,10 +112,9 @@ test('one slot: the second worker is a hot standby, ready and without a lag, unt
   await active.reaches('all', 'running', 'idle')
   await using standby = await Daemon.start(config)
   await standby.reaches('all', 'standby')
-  const text = async (path: string) => (await fetch(`${await standby.adminUrl()}${path}`)).text()
   expect(await standby.get('/readyz')).toMatchObject({ ready: true })
-  expect(await text('/metrics')).toContain('mongo2kafka_slots_owned 0')
-  expect(await text('/metrics')).not.toContain('mongo2kafka_pipeline_lag_seconds{')
+  expect(await standby.text('/metrics')).toContain('mongo2kafka_slots_owned 0')
+  expect(await standby.text('/metrics')).not.toContain('mongo2kafka_pipeline_lag_seconds{')
   const [orders = ''] = setting.namespaces
   await setting.writer.writeWhile(orders, async () => {
     await setting.more(orders, 200)
