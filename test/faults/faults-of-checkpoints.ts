@@ -7,6 +7,8 @@ const noticeLimitMs = 120_000
 /** An hour, in units of cluster time. */
 const ahead = 3_600n << 32n
 
+const epochsAhead = 1_000
+
 interface Damage {
   readonly name: string
   readonly endsWith: string
@@ -46,12 +48,18 @@ export const checkpointFaults: readonly Fault[] = damages.map(({ name, endsWith,
     const noticed = isNoticed()
     const heal = async () => {
       await Promise.all(session.daemons.map(daemon => daemon.stop('SIGKILL')))
-      await write(session, stored)
+      await write(session, stored.map(restored))
       await Promise.all(session.daemons.map(daemon => daemon.start()))
     }
     return { bites: () => noticed, heal }
   },
 }))
+
+/** Of a later epoch than whatever was written meanwhile: the store passes over an earlier one. */
+function restored(record: StoredCheckpoint): StoredCheckpoint {
+  const checkpoint = parseCheckpoint(record.value, 'the last record')
+  return { ...record, value: serializeCheckpoint({ ...checkpoint, epoch: checkpoint.epoch + epochsAhead }) }
+}
 
 async function write(session: Session, records: readonly StoredCheckpoint[]): Promise<void> {
   const kafka = new Kafka({ brokers: [...session.servers.kafka.brokers], logLevel: logLevel.NOTHING })

@@ -144,7 +144,7 @@ async function exists(session: Session, topic: string): Promise<boolean> {
   }
 }
 
-/** Some documents are larger than the topic takes now: the pipeline says so and stops, and loses nothing. */
+/** Hardly a record is as small as the topic takes now: the pipeline says so and stops, and loses nothing. */
 export const sizeShrunk: Fault = {
   name: 'message size shrunk',
   recoveryLimitMs: 3 * recoveryLimitMs,
@@ -152,11 +152,16 @@ export const sizeShrunk: Fault = {
   async inject(session) {
     const topic = pick(session, session.topics)
     const { kafka } = session.servers
-    await alterTopic(kafka, topic, 'max.message.bytes', '15000')
-    await sleep(8_000)
-    const heal = () => alterTopic(kafka, topic, 'max.message.bytes', '1048588')
-    const ended = () => session.daemons.some(({ surprises }) => surprises.length > 0)
-    return { bites: ended, heal }
+    await alterTopic(kafka, topic, 'max.message.bytes', '600')
+    const isTold = () => session.daemons.some(({ output }) => output.includes('SINK_RECORD_TOO_LARGE'))
+    await until(isTold, 'the refusal', 60_000).catch(() => undefined)
+    const told = isTold()
+    const heal = async () => {
+      await alterTopic(kafka, topic, 'max.message.bytes', '1048588')
+      // Slots that have stopped begin again with their process.
+      await Promise.all(session.daemons.filter(({ kept }) => kept).map(daemon => daemon.kill()))
+    }
+    return { bites: () => told, heal }
   },
 }
 
