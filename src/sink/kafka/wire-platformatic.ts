@@ -2,6 +2,7 @@ import { Retryable } from '../../errors.ts'
 import { AnyBroker } from './any-broker.ts'
 import { addPartitionsToTxnApi, addPartitionsToTxnRequest } from './protocol/add-partitions-to-txn.ts'
 import { apiVersionsRequest, speaks } from './protocol/api-versions.ts'
+import { describeTransactionRequest, describeTransactionsApi } from './protocol/describe-transactions.ts'
 import { endTxnApi, endTxnRequest } from './protocol/end-txn.ts'
 import { findCoordinatorApi, findCoordinatorRequest } from './protocol/find-coordinator.ts'
 import { initProducerIdApi, initProducerIdRequest } from './protocol/init-producer-id.ts'
@@ -18,6 +19,7 @@ import type {
   TopicLeaders,
   TopicPartition,
   TransactionalIdentity,
+  TransactionDescription,
   Wire,
 } from './wire.ts'
 import { WireConnection } from './wire-connection.ts'
@@ -185,6 +187,13 @@ class TransactionConnection implements CoordinatorConnection {
 
   endTransaction(identity: TransactionalIdentity, outcome: 'commit' | 'abort'): Promise<void> {
     return this.#connection.request(endTxnRequest(identity, outcome))
+  }
+
+  /** It is asked so seldom that whether the broker knows the question is asked each time. */
+  async describeTransaction(transactionalId: string): Promise<TransactionDescription | undefined> {
+    const versions = await this.#connection.request(apiVersionsRequest())
+    if (!speaks(versions, describeTransactionsApi)) return undefined
+    return await this.#connection.request(describeTransactionRequest(transactionalId))
   }
 
   close(): void {

@@ -73,6 +73,12 @@ export interface TransactionalIdentity extends ProducerIdentity {
   readonly transactionalId: string
 }
 
+/** What a coordinator knows of a transactional id: the identity that counts, and how its last transaction stands. */
+export interface TransactionDescription extends ProducerIdentity {
+  /** Kafka's words: Empty, Ongoing, PrepareCommit, CompleteCommit, PrepareAbort, CompleteAbort and a few more. */
+  readonly state: string
+}
+
 /**
  * One connection to a broker that coordinates transactions, for all who ask it. Requests are on the wire in call order
  * and carried out in it. Each rejects with a Fault whose cause has Kafka's code (classify.ts, protocolCode) where the
@@ -86,6 +92,8 @@ export interface CoordinatorConnection {
   addPartitions(identity: TransactionalIdentity, partitions: readonly TopicPartition[]): Promise<void>
   /** Resolves when the outcome is durable; readers see it a moment later. */
   endTransaction(identity: TransactionalIdentity, outcome: 'commit' | 'abort'): Promise<void>
+  /** Changes nothing. undefined: the broker is older than Kafka 3.0 and cannot be asked. */
+  describeTransaction(transactionalId: string): Promise<TransactionDescription | undefined>
   /** Closes at once. Idempotent. */
   close(): void
 }

@@ -1,59 +1,12 @@
 import { describe, expect, inject, it } from 'vitest'
 import { systemClock } from '../../../src/clock.ts'
 import { Fenced, PoisonEvent, Retryable } from '../../../src/errors.ts'
-import { silentLogger } from '../../../src/log.ts'
-import { silentMeter } from '../../../src/meter.ts'
-import { packRecords } from '../../../src/record-headers.ts'
-import { Coordinators } from '../../../src/sink/kafka/producer/coordinators.ts'
-import { Dispatcher } from '../../../src/sink/kafka/producer/dispatcher.ts'
-import { BufferPool } from '../../../src/sink/kafka/record-batch/buffer-pool.ts'
-import { TopicLimits } from '../../../src/sink/kafka/topic-limits.ts'
-import type { Wire } from '../../../src/sink/kafka/wire.ts'
-import { openWireSink } from '../../../src/sink/kafka/wire-sink.ts'
 import type { Sink, TransactionalSink } from '../../../src/sink/sink.ts'
-import { committed, fencing, freshTopic, never, plain, record, spec, targetFor, transactional } from './fixture.ts'
+import { committed, fencing, freshTopic, never, plain, spec, targetFor, transactional } from './fixture.ts'
 import { makeTopic, wireFor } from './wire-fixture.ts'
+import { looked, nothing, recordsOf, sinksOver } from './wire-sinks.ts'
 
 const brokers = inject('kafkaBrokers')
-const nothing = packRecords([])
-
-function recordsOf(topic: string, values: readonly string[], partition = 0) {
-  return packRecords(values.map(value => record(topic, partition, value)))
-}
-
-/** A promise that may reject before somebody looks. */
-function looked<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => undefined)
-  return promise
-}
-
-/** Opens sinks over a wire of the test's own. */
-function sinksOver(wire: Wire, transactionTimeoutMs = 10_000) {
-  const settings = { lingerMs: 5, requestBytes: 1 << 20 }
-  const dispatcher = new Dispatcher({ wire, settings, clock: systemClock, log: silentLogger })
-  const coordinators = new Coordinators({ wire, clock: systemClock })
-  const parts = {
-    capabilities: { headers: true, idempotence: true, transactions: true },
-    wire,
-    dispatcher,
-    coordinators,
-    transactionTimeoutMs,
-    buffers: new BufferPool(),
-    limits: new TopicLimits(1 << 20),
-    settings: { compression: 'none', queueLimitBytes: 1 << 20, deliveryTimeoutMs: 60_000 },
-    countPartitions: async () => 1,
-    clock: systemClock,
-    meter: silentMeter,
-  } as const
-  return {
-    open: async (id: string) => (await openWireSink(parts, transactional(id), never)) as TransactionalSink,
-    async [Symbol.asyncDispose]() {
-      coordinators[Symbol.dispose]()
-      dispatcher[Symbol.dispose]()
-      await wire[Symbol.asyncDispose]()
-    },
-  }
-}
 
 describe('a transactional sink', () => {
   it('shows what was sent once it is committed, with what came with the commit', async () => {
@@ -225,6 +178,7 @@ describe('a successor', () => {
             setImmediate(() => connection.close())
             return answer
           },
+          describeTransaction: (...args) => connection.describeTransaction(...args),
           close: () => connection.close(),
         }
       }

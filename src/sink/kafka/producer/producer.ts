@@ -1,16 +1,18 @@
-import { asFault, Configuration, type Fault, Retryable } from '../../../errors.ts'
+import { asFault, Configuration, type Fault, Fenced, Retryable } from '../../../errors.ts'
 import type { Records } from '../../../record.ts'
 import { RecordBatch } from '../record-batch/record-batch.ts'
 import { Alarm } from './alarm.ts'
 import { type Call, Calls } from './call.ts'
+import { judgeFence } from './judge-fence.ts'
 import type { Lane, LaneOwner } from './lane.ts'
 import { Lanes, mostStalled } from './lanes.ts'
+import { openTransactions } from './open-transactions.ts'
 import { PartitionQueue } from './partition-queue.ts'
 import { meaningOf, nameOf, networkException } from './produce-errors.ts'
 import type { ProducerParts } from './producer-parts.ts'
 import { QueuedBatch } from './queued-batch.ts'
 import { fencedOr, impossibleRecord, lateFault, refusalOf } from './refusals.ts'
-import { Transactions } from './transactions.ts'
+import type { Transactions } from './transactions.ts'
 
 /** How long `dispose` waits for answers before it closes the connections that carry something of the producer. */
 const closeLimitMs = 3_000
@@ -36,7 +38,7 @@ export class Producer implements LaneOwner, AsyncDisposable {
   constructor(parts: ProducerParts) {
     this.#parts = parts
     this.#lanes = new Lanes(this, () => parts.createQueue?.() ?? new PartitionQueue(0))
-    this.#transactions = this.#openTransactions()
+    this.#transactions = openTransactions(parts, this.fail.bind(this), this.#giveUp.bind(this))
     this.#deadline = new Alarm(parts.clock, () => this.#checkDeadline())
   }
 
@@ -154,26 +156,27 @@ export class Producer implements LaneOwner, AsyncDisposable {
   }
 
   fail(cause: Fault): void {
-    const { meter, pipeline, transactionalId } = this.#parts
     if (this.#ended !== undefined) return
-    const fault = fencedOr(cause, transactionalId, this.#transactions?.openMs)
-    meter.count('sink_errors_total', { pipeline, code: fault.code })
+    const openMs = this.#transactions?.openMs ?? 0
+    const fault = fencedOr(cause, this.#parts.transactionalId, openMs)
+    if (fault instanceof Fenced && this.#transactions?.isOverdue) void this.#judge(fault, openMs)
+    else this.#countError(fault)
     this.#end(fault)
   }
 
-  #openTransactions(): Transactions | undefined {
-    const { identity, transactionalId, transactions, dispatcher, clock } = this.#parts
-    if (transactions === undefined || transactionalId === undefined) return undefined
-    const create = this.#parts.createTransactions ?? (parts => new Transactions(parts))
-    return create({
-      identity: { ...identity, transactionalId },
-      coordinators: transactions.coordinators,
-      transactionTimeoutMs: transactions.timeoutMs,
-      clock,
-      offer: lane => dispatcher.offer(lane),
-      fail: this.fail.bind(this),
-      giveUp: this.#giveUp.bind(this),
-    })
+  /** Nobody hears that it has ended before the coordinator has said, or not, who ended the transaction. */
+  async #judge(fence: Fenced, openMs: number): Promise<void> {
+    this.#inFlight += 1
+    const fault = await judgeFence(fence, openMs, this.#parts)
+    this.#countError(fault)
+    this.#ended = { reason: fault }
+    this.#inFlight -= 1
+    this.#finishIfQuiet()
+  }
+
+  #countError({ code }: Fault): void {
+    const { meter, pipeline } = this.#parts
+    meter.count('sink_errors_total', { pipeline, code })
   }
 
   /** A call for `records`, which are to be appended; undefined: the producer has ended, perhaps by this very call. */

@@ -104,6 +104,11 @@ export class Transactions {
     return begunMs === undefined ? 0 : this.#parts.clock.nowMs() - begunMs
   }
 
+  /** The coordinator has had it for longer than its timeout, and may have ended it itself. */
+  get isOverdue(): boolean {
+    return this.#present.added.size > 0 && this.openMs >= this.#parts.transactionTimeoutMs
+  }
+
   /** Batches went without an answer. */
   doubt(): void {
     this.#isDoubtful = true

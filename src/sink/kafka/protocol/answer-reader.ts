@@ -3,7 +3,7 @@ export class MalformedAnswer extends Error {
   override readonly name = 'MalformedAnswer'
 }
 
-/** Reads the types of Kafka's protocol (non-flexible versions) one after the other. Throws MalformedAnswer. */
+/** Reads the types of Kafka's protocol one after the other, compact ones for flexible versions. Throws MalformedAnswer. */
 export class AnswerReader {
   readonly #bytes: Buffer
   #at = 0
@@ -57,6 +57,30 @@ export class AnswerReader {
     const elements: T[] = []
     for (let i = 0; i < count; i += 1) elements.push(element(this))
     return elements
+  }
+
+  unsignedVarint(): number {
+    let value = 0
+    for (let shift = 0; shift < 28; shift += 7) {
+      const byte = this.#bytes[this.#take(1)]!
+      value |= (byte & 127) << shift
+      if (byte < 128) return value
+    }
+    throw new MalformedAnswer('a length that is longer than the answer can be')
+  }
+
+  compactString(): string {
+    const length = this.unsignedVarint() - 1
+    if (length < 0) throw new MalformedAnswer('a string is null where it may not be')
+    const start = this.#take(length)
+    return this.#bytes.toString('utf8', start, start + length)
+  }
+
+  skipTaggedFields(): void {
+    for (let left = this.unsignedVarint(); left > 0; left -= 1) {
+      this.unsignedVarint() // tag
+      this.skip(this.unsignedVarint())
+    }
   }
 
   #take(length: number): number {

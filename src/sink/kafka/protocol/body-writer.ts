@@ -1,4 +1,4 @@
-/** Writes the types of Kafka's protocol (non-flexible versions) one after the other: bodies of small requests. */
+/** Writes the types of Kafka's protocol one after the other, compact ones for flexible versions: bodies of small requests. */
 export class BodyWriter {
   readonly #parts: Buffer[] = []
 
@@ -47,6 +47,24 @@ export class BodyWriter {
     this.int32(elements.length)
     for (const value of elements) element(value)
     return this
+  }
+
+  /** What precedes the elements of a COMPACT_ARRAY, or the bytes of a COMPACT_STRING. */
+  compactLength(length: number): this {
+    let rest = length + 1 // 0 is null.
+    for (; rest > 127; rest >>>= 7) this.#fixed(1, part => part.writeUInt8((rest & 127) | 128))
+    return this.#fixed(1, part => part.writeUInt8(rest))
+  }
+
+  compactString(text: string): this {
+    const bytes = Buffer.from(text)
+    this.compactLength(bytes.length)
+    this.#parts.push(bytes)
+    return this
+  }
+
+  noTaggedFields(): this {
+    return this.int8(0)
   }
 
   #fixed(size: number, write: (part: Buffer) => void): this {

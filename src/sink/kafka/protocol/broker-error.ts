@@ -48,6 +48,7 @@ const names: Readonly<Record<number, string>> = {
   87: 'INVALID_RECORD',
   89: 'THROTTLING_QUOTA_EXCEEDED',
   90: 'PRODUCER_FENCED',
+  105: 'TRANSACTIONAL_ID_NOT_FOUND',
 }
 
 /** `MESSAGE_TOO_LARGE (10)`: an error code for people. */

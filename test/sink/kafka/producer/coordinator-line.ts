@@ -3,6 +3,7 @@ import type {
   ProducerIdentity,
   TopicPartition,
   TransactionalIdentity,
+  TransactionDescription,
 } from '../../../../src/sink/kafka/wire.ts'
 import type { Breakable, ModelBroker, ModelCluster } from './model-cluster.ts'
 import { refusal, requestTimeoutMs, unavailable } from './model-faults.ts'
@@ -32,6 +33,10 @@ export class CoordinatorLine implements CoordinatorConnection, Breakable {
 
   endTransaction(identity: TransactionalIdentity, outcome: 'commit' | 'abort'): Promise<void> {
     return this.#ask(identity.transactionalId, () => this.#cluster.coordinator.endTransaction(identity, outcome))
+  }
+
+  describeTransaction(transactionalId: string): Promise<TransactionDescription | undefined> {
+    return this.#ask(transactionalId, () => this.#cluster.coordinator.describeTransaction(transactionalId))
   }
 
   close(): void {

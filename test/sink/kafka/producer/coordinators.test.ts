@@ -41,7 +41,8 @@ class Scripted {
 
   #connect(nodeId: number): CoordinatorConnection {
     const unasked = () => Promise.reject(new Error('not asked here'))
-    const connection = { closed: false, addPartitions: unasked, endTransaction: unasked, close: () => undefined }
+    const others = { addPartitions: unasked, endTransaction: unasked, describeTransaction: unasked }
+    const connection = { closed: false, ...others, close: () => undefined }
     const initProducerId = async () => {
       this.asked.push(`${nodeId}`)
       const answer = this.#answers.shift() ?? 0

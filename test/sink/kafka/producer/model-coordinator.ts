@@ -1,4 +1,9 @@
-import type { ProducerIdentity, TopicPartition, TransactionalIdentity } from '../../../../src/sink/kafka/wire.ts'
+import type {
+  ProducerIdentity,
+  TopicPartition,
+  TransactionalIdentity,
+  TransactionDescription,
+} from '../../../../src/sink/kafka/wire.ts'
 import type { ReadBatch } from './batch-reader.ts'
 import type { ModelCluster } from './model-cluster.ts'
 import { refusal } from './model-faults.ts'
@@ -28,6 +33,7 @@ export class ModelCoordinator {
   readonly #entries = new Map<string, Entry>()
   commits = 0
   timeouts = 0
+  describes = true
 
   constructor(cluster: ModelCluster) {
     this.#cluster = cluster
@@ -84,6 +90,22 @@ export class ModelCoordinator {
     if (entry.state !== 'ongoing') throw refusal(48)
     if (outcome === 'commit') this.commits += 1
     this.#end(entry, outcome)
+  }
+
+  /** undefined: a broker before Kafka 3.0. */
+  describeTransaction(transactionalId: string): TransactionDescription | undefined {
+    if (!this.describes) return undefined
+    const entry = this.#entries.get(transactionalId)
+    if (entry === undefined) throw refusal(105)
+    const { producerId, producerEpoch, state, ending } = entry
+    const isAbort = ending === 'abort'
+    const ended = {
+      ending: isAbort ? 'PrepareAbort' : 'PrepareCommit',
+      commit: 'CompleteCommit',
+      abort: 'CompleteAbort',
+    }
+    const names: Readonly<Record<State, string>> = { empty: 'Empty', ongoing: 'Ongoing', ...ended }
+    return { producerId, producerEpoch, state: names[state] }
   }
 
   /** A batch that no marker will follow hides all that comes after it, for ever. */
