@@ -6,7 +6,7 @@ import type { BrokerConnection, Wire } from '../../../src/sink/kafka/wire.ts'
 import { defaultWireLimits, probeWire } from '../../../src/sink/kafka/wire-platformatic.ts'
 import { options } from '../../services/servers.ts'
 import { freshTopic, never, readTopic, settingsFor } from './fixture.ts'
-import { batchOf, fakeServer, identityOf, makeTopic, wireFor } from './wire-fixture.ts'
+import { answering, batchOf, fakeServer, identityOf, makeTopic, wireFor } from './wire-fixture.ts'
 
 const unavailable = { name: 'Retryable', code: 'SINK_UNAVAILABLE' }
 
@@ -208,3 +208,41 @@ describe('the wire to a broker that fails', () => {
     expect((await wire.connect(leader.nodeId, never)).nodeId).toBe(leader.nodeId)
   })
 })
+
+it('a broker before Kafka 3.0 is not asked what it does not know', async () => {
+  const asked: number[] = []
+  let port = 0
+  await using server = await fakeServer(socket =>
+    answering(socket, (_index, request) => {
+      const apiKey = request.readInt16BE(0)
+      asked.push(apiKey)
+      return apiKey === 10 ? coordinatorAt(port) : apiKey === 18 ? speaksOnly(22, 0, 4) : undefined
+    }),
+  )
+  port = server.address.port
+  await using wire = wireFor([`127.0.0.1:${port}`])
+  const coordinator = await wire.coordinate(await wire.findCoordinator('shop.orders.0', never), never)
+  expect(await coordinator.describeTransaction('shop.orders.0')).toBeUndefined()
+  coordinator.close()
+  expect(asked).toEqual([10, 18])
+})
+
+/** FindCoordinator, version 2. */
+function coordinatorAt(port: number): Buffer {
+  const host = '127.0.0.1'
+  const answer = Buffer.alloc(4 + 2 + 2 + 4 + 2 + host.length + 4)
+  answer.writeInt16BE(-1, 6) // No error message.
+  answer.writeInt32BE(1, 8)
+  answer.writeInt16BE(host.length, 12)
+  answer.write(host, 14)
+  answer.writeInt32BE(port, answer.length - 4)
+  return answer
+}
+
+/** ApiVersions, version 0, of a broker with one API. */
+function speaksOnly(apiKey: number, lowest: number, highest: number): Buffer {
+  const answer = Buffer.alloc(12)
+  answer.writeInt32BE(1, 2)
+  for (const [index, value] of [apiKey, lowest, highest].entries()) answer.writeInt16BE(value, 6 + 2 * index)
+  return answer
+}
