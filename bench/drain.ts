@@ -107,6 +107,19 @@ function mixedRun({ options }: Bench, { connector, variant }: Entrant, round: nu
   }
 }
 
+/**
+ * Ours once, uncounted, so that nobody's first round pays for the compilers of a JVM that has just started: the broker
+ * takes two to four times its CPU for the first million records.
+ */
+export async function warmUp(bench: Bench): Promise<void> {
+  const { options, ours, progress } = bench
+  const { events } = options
+  const job: Job = { collections: [collections.mixed], lookup: false, from: 'backlog', settings: 'default' }
+  const run = { scenario: 'drain', variant: 'warm-up', round: 0, events, records: events, partitions } as const
+  progress('Warming up the broker; not counted')
+  await surviving(bench, async () => void (await drain(bench, ours, job, run)))
+}
+
 const codecs = ['none', 'lz4', 'snappy', 'zstd', 'gzip'] as const
 
 /** The mixed backlog through ours, once with every codec that this build has. */

@@ -11,7 +11,7 @@ import type { ServiceOptions } from '../src/services/services.ts'
 import { Workspace } from '../src/services/workspace.ts'
 import { collections, database, manyCollections, type Start, writeMany, writeMixed } from './backlog.ts'
 import { type Bench, surviving } from './bench.ts'
-import { compression, drainAll } from './drain.ts'
+import { compression, drainAll, warmUp } from './drain.ts'
 import { fetchAll, peersEnvironment } from './fetch.ts'
 import { flat } from './flat.ts'
 import { latencyAll, startProbed } from './latency.ts'
@@ -80,6 +80,7 @@ async function measure(options: Options, servers: Servers, results: Results, sig
   const ours = new Ours(settings, start.iso)
   const bench: Bench = { options, servers, client, topics, results, peers, ours, start, progress: say, signal }
   const many = has('pipelines') ? await writeManyOf(bench) : start
+  if (has('drain', 'lookup', 'compression')) await warmUp(bench)
   for (let round = 1; round <= options.rounds; round++) {
     if (has('drain')) await drainAll(bench, round, false)
     if (has('source')) await sourceLimit(bench, round)

@@ -48,9 +48,11 @@ export class Topics implements AsyncDisposable {
   }
 
   async delete(topics: readonly string[]): Promise<void> {
-    const present = new Set(await this.#admin.listTopics())
-    const old = topics.filter(topic => present.has(topic))
-    if (old.length > 0) await this.#admin.deleteTopics({ topics: old })
+    await retried(async () => {
+      const present = new Set(await this.#admin.listTopics())
+      const old = topics.filter(topic => present.has(topic))
+      if (old.length > 0) await this.#admin.deleteTopics({ topics: old })
+    })
   }
 
   /** Records written to the topics since they were made: the sum of their end offsets. */
