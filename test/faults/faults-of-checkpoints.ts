@@ -38,18 +38,19 @@ export const checkpointFaults: readonly Fault[] = damages.map(({ name, endsWith,
   recoveryLimitMs: restartLimitMs,
   mayEndWith: endsWith,
   async inject(session) {
-    await Promise.all(session.daemons.map(daemon => daemon.stop('SIGKILL')))
+    const kept = session.daemons.filter(daemon => daemon.kept) // A copy that an earlier fault left stays away.
+    await Promise.all(kept.map(daemon => daemon.stop('SIGKILL')))
     const stored = await session.checkpoints()
     const damaged = stored.map(({ value, ...rest }) => ({ ...rest, value: Buffer.from(change(value)) }))
     await write(session, damaged)
-    await Promise.all(session.daemons.map(daemon => daemon.start()))
-    const isNoticed = () => session.daemons.some(({ output }) => output.includes(endsWith))
+    await Promise.all(kept.map(daemon => daemon.start()))
+    const isNoticed = () => kept.some(({ output }) => output.includes(endsWith))
     await until(isNoticed, endsWith, noticeLimitMs).catch(() => undefined)
     const noticed = isNoticed()
     const heal = async () => {
-      await Promise.all(session.daemons.map(daemon => daemon.stop('SIGKILL')))
+      await Promise.all(kept.map(daemon => daemon.stop('SIGKILL')))
       await write(session, stored.map(restored))
-      await Promise.all(session.daemons.map(daemon => daemon.start()))
+      await Promise.all(kept.map(daemon => daemon.start()))
     }
     return { bites: () => noticed, heal }
   },
