@@ -3,28 +3,12 @@ import type { Clock } from '../../src/clock.ts'
 import { Configuration } from '../../src/errors.ts'
 import { silentMeter } from '../../src/meter.ts'
 import { Monitor } from '../../src/pipeline/monitor.ts'
-import type { PreparedBatch } from '../../src/pipeline/pipeline.ts'
-import { Position } from '../../src/position.ts'
-import { packRecords } from '../../src/record-headers.ts'
+import { at, batch } from './batch.ts'
 
 function setting(nowSeconds: number) {
   const clock: Clock = { nowMs: () => nowSeconds * 1_000, random: () => 0, sleep: async () => undefined }
   return { monitor: new Monitor('orders', clock, silentMeter) }
 }
-const at = (seconds: number) => Position.ofTime(BigInt(seconds) << 32n)
-function batch(upToSeconds: number, eventSeconds?: number): PreparedBatch {
-  const times = eventSeconds === undefined ? [] : [{ timestampMs: eventSeconds * 1_000, count: 1 }]
-  return {
-    records: packRecords([]),
-    recordCount: times.length,
-    position: at(upToSeconds),
-    bytes: 10,
-    oldestMs: eventSeconds && eventSeconds * 1_000,
-    times,
-    release() {},
-  }
-}
-
 describe('lag (G8)', () => {
   test('is unknown before anything was read, also with a position from the last run', () => {
     const { monitor } = setting(100)

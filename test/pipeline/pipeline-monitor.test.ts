@@ -2,11 +2,9 @@ import { expect, test } from 'vitest'
 import type { Clock } from '../../src/clock.ts'
 import { Configuration, Retryable } from '../../src/errors.ts'
 import { type GaugeName, type Labels, type Meter, silentMeter } from '../../src/meter.ts'
-import type { PreparedBatch } from '../../src/pipeline/pipeline.ts'
 import { PipelineMonitor } from '../../src/pipeline/pipeline-monitor.ts'
-import { Position } from '../../src/position.ts'
-import { packRecords } from '../../src/record-headers.ts'
 import type { PipelineState } from '../../src/status.ts'
+import { at, batch } from './batch.ts'
 
 function setting() {
   const time = { nowMs: 100_000 }
@@ -22,21 +20,6 @@ function setting() {
   const clock: Clock = { nowMs: () => time.nowMs, random: () => 0, sleep: async () => undefined }
   const monitor = new PipelineMonitor({ name: 'orders', unowned: () => unowned.state, clock, meter })
   return { monitor, series, time, unowned }
-}
-
-const at = (seconds: number) => Position.ofTime(BigInt(seconds) << 32n)
-
-function batch(upToSeconds: number, eventSeconds?: number): PreparedBatch {
-  const times = eventSeconds === undefined ? [] : [{ timestampMs: eventSeconds * 1_000, count: 1 }]
-  return {
-    records: packRecords([]),
-    recordCount: times.length,
-    position: at(upToSeconds),
-    bytes: 10,
-    oldestMs: eventSeconds && eventSeconds * 1_000,
-    times,
-    release() {},
-  }
 }
 
 test('the worst slot is the state, the largest lag the lag, the earliest position the position', () => {

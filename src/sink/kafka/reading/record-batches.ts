@@ -1,4 +1,5 @@
 import { crc32c } from '../record-batch/crc32c.ts'
+import { at, batchHeaderBytes, transactionalBit } from '../record-batch/layout.ts'
 import { decompress } from './decompress.ts'
 
 /** One record as it lies in a partition. Key, value and headers are views on the batch. */
@@ -26,24 +27,9 @@ export interface ReadBatch {
   records(): readonly ReadRecord[]
 }
 
-/** Offsets in the header of a record batch v2; the first three are the same in messages of Kafka before 0.11. */
-const at = {
-  batchLength: 8,
-  partitionLeaderEpoch: 12,
-  magic: 16,
-  crc: 17,
-  attributes: 21,
-  lastOffsetDelta: 23,
-  baseTimestamp: 27,
-  maxTimestamp: 35,
-  producerId: 43,
-  recordCount: 57,
-} as const
-const headerBytes = 61
 const magicBytes = 17
 const codecMask = 7
 const logAppendTimeBit = 1 << 3
-const transactionalBit = 1 << 4
 const controlBit = 1 << 5
 /** Length, attributes, two deltas, two null lengths and a number of headers: a count beyond it is no count. */
 const leastRecordBytes = 7
@@ -70,7 +56,7 @@ function readBatch(bytes: Buffer): ReadBatch {
   const magic = bytes[at.magic]!
   if (magic < 2) return oldMessage(baseOffset)
   if (magic > 2) throw new RangeError(`a record batch of format ${magic}`)
-  if (bytes.length < headerBytes) throw new RangeError(`a record batch of ${bytes.length} bytes`)
+  if (bytes.length < batchHeaderBytes) throw new RangeError(`a record batch of ${bytes.length} bytes`)
   if (bytes.readUInt32BE(at.crc) !== crc32c(bytes, at.attributes, bytes.length)) {
     throw new RangeError('a record batch whose checksum is wrong')
   }
@@ -95,7 +81,7 @@ function oldMessage(offset: bigint): ReadBatch {
 
 function readRecords(batch: Buffer, baseOffset: bigint, attributes: number): readonly ReadRecord[] {
   const count = batch.readInt32BE(at.recordCount)
-  const bytes = decompress(attributes & codecMask, batch.subarray(headerBytes))
+  const bytes = decompress(attributes & codecMask, batch.subarray(batchHeaderBytes))
   if (count < 0 || count * leastRecordBytes > bytes.length) throw new RangeError(`a record batch of ${count} records`)
   const baseTimestampMs = Number(batch.readBigInt64BE(at.baseTimestamp))
   const appendedMs = Number(batch.readBigInt64BE(at.maxTimestamp))

@@ -2,30 +2,8 @@ import type { Records } from '../../../record.ts'
 import type { BufferPool } from './buffer-pool.ts'
 import { type Compression, codecBits, compress } from './compression.ts'
 import { crc32c } from './crc32c.ts'
+import { at, batchHeaderBytes, transactionalBit } from './layout.ts'
 import { putBytes, putVarint, putVarlong, varintBytes, varlongBytes } from './varint.ts'
-
-/** What precedes the records of a batch. */
-export const batchHeaderBytes = 61
-
-/** Offsets in the header of a record batch v2. Source: https://kafka.apache.org/documentation/#recordbatch */
-const at = {
-  baseOffset: 0,
-  batchLength: 8,
-  partitionLeaderEpoch: 12,
-  magic: 16,
-  crc: 17,
-  attributes: 21,
-  lastOffsetDelta: 23,
-  baseTimestamp: 27,
-  maxTimestamp: 35,
-  producerId: 43,
-  producerEpoch: 51,
-  baseSequence: 53,
-  recordCount: 57,
-} as const
-
-/** In the attributes: readers with read_committed see the batch once its transaction is committed. */
-const transactionalBit = 0x10
 
 /**
  * One partition's records in the form in which they are sent and stored: a record batch, format v2 (magic 2). Open

@@ -5,7 +5,8 @@ import type { OutRecord } from '../../../../src/record.ts'
 import { packRecords } from '../../../../src/record-headers.ts'
 import { BufferPool } from '../../../../src/sink/kafka/record-batch/buffer-pool.ts'
 import { type Compression, codecBits } from '../../../../src/sink/kafka/record-batch/compression.ts'
-import { batchHeaderBytes, RecordBatch } from '../../../../src/sink/kafka/record-batch/record-batch.ts'
+import { batchHeaderBytes } from '../../../../src/sink/kafka/record-batch/layout.ts'
+import { RecordBatch } from '../../../../src/sink/kafka/record-batch/record-batch.ts'
 import { byKafkajs, byPlatformatic, checksumOf, type DecodedBatch } from './decode.ts'
 
 const codecs: readonly Compression[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd']
