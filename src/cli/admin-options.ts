@@ -3,6 +3,7 @@ import type { Environment } from '../config/interpolate.ts'
 import type { Config } from '../config/schema.ts'
 import { Secret } from '../secret.ts'
 import type { AdminAddress } from './admin-client.ts'
+import { commonOptions } from './config-options.ts'
 import type { Io } from './io.ts'
 import { loadOrExplain } from './load-config.ts'
 
@@ -31,12 +32,10 @@ export function adminOptions(argv: readonly string[]): AdminOptions | string {
       args: [...argv],
       allowPositionals: true,
       options: {
-        config: { type: 'string', short: 'c' },
-        set: { type: 'string', multiple: true, default: [] },
+        ...commonOptions,
         url: { type: 'string' },
         token: { type: 'string' },
         json: { type: 'boolean', default: false },
-        help: { type: 'boolean', short: 'h', default: false },
       },
     })
     const { help, json, config, set, url, token } = values

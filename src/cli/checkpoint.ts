@@ -5,6 +5,7 @@ import { timeMs, timePattern } from '../config/units.ts'
 import { commonOf } from './checkpoint-access.ts'
 import { defaultWatchMs, setCheckpoints } from './checkpoint-set.ts'
 import { showCheckpoints } from './checkpoint-show.ts'
+import { commonOptions } from './config-options.ts'
 import { exitCodes, type Io } from './io.ts'
 import { loadOrExplain } from './load-config.ts'
 
@@ -73,13 +74,11 @@ function optionsOf(argv: readonly string[]): Options | string {
       args: [...argv],
       allowPositionals: true,
       options: {
-        config: { type: 'string', short: 'c' },
-        set: { type: 'string', multiple: true, default: [] },
+        ...commonOptions,
         pipeline: { type: 'string' },
         at: { type: 'string' },
         yes: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
-        help: { type: 'boolean', short: 'h', default: false },
       },
     })
     if (values.help) return 'help'

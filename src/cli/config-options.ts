@@ -1,4 +1,11 @@
-import { parseArgs } from 'node:util'
+import { type ParseArgsConfig, parseArgs } from 'node:util'
+
+/** For parseArgs: what every command takes that reads a configuration file. */
+export const commonOptions = {
+  config: { type: 'string', short: 'c' },
+  set: { type: 'string', multiple: true, default: [] },
+  help: { type: 'boolean', short: 'h', default: false },
+} satisfies ParseArgsConfig['options']
 
 /** What every command takes that reads a configuration file. */
 export interface ConfigOptions {
@@ -18,9 +25,7 @@ export function configOptions(argv: readonly string[], flags: readonly string[] 
       args: [...argv],
       options: {
         ...Object.fromEntries(flags.map(flag => [flag, { type: 'boolean' as const }])),
-        config: { type: 'string', short: 'c' },
-        set: { type: 'string', multiple: true, default: [] },
-        help: { type: 'boolean', short: 'h', default: false },
+        ...commonOptions,
       },
     })
     const given: Readonly<Record<string, unknown>> = values
