@@ -4,6 +4,7 @@ import { packRecords } from '../../../../src/record-headers.ts'
 import type { KafkaTarget } from '../../../../src/sink/kafka/target.ts'
 import type { TransactionalSink } from '../../../../src/sink/sink.ts'
 import { committed, never, record, transactional } from '../fixture.ts'
+import { faultsOf } from './transactional-judge.ts'
 import { until } from './until.ts'
 
 export const dataPartitions = 6
@@ -58,19 +59,18 @@ export class TransactionalLoad {
     await until(() => this.acknowledged >= wanted, `progress of ${this.#parts.id}: ${this.ends.at(-1)}`)
   }
 
-  /** What is wrong with what readers of committed transactions see. */
+  /** What is wrong with what readers of committed transactions see, and why its sinks ended. */
   async judge(): Promise<string[]> {
     const { brokers, data, id } = this.#parts
     const position = await this.#committed()
-    const faults: string[] = []
-    if (position < this.acknowledged) faults.push(`${id}: ${this.acknowledged} was acknowledged, ${position} is there`)
-    const seen = (await committed(brokers, data, dataPartitions)).filter(value => value.startsWith(`${id}:`))
-    const numbers = Array.from({ length: position }, (_, n) => n)
-    const expected = numbers.sort((a, b) => (a % dataPartitions) - (b % dataPartitions) || a - b)
-    if (seen.join() !== expected.map(n => `${id}:${n}`).join()) {
-      faults.push(`${id}: ${seen.length} records up to position ${position}, or not in order`)
+    const numbers: number[][] = []
+    for (let partition = 0; partition < dataPartitions; partition++) {
+      const values = await committed(brokers, data, 1, partition)
+      numbers.push(values.filter(value => value.startsWith(`${id}:`)).map(value => Number(value.slice(id.length + 1))))
     }
-    return faults
+    const faults = faultsOf({ acknowledged: this.acknowledged, position, numbers })
+    if (faults.length === 0) return []
+    return [...faults, ...this.ends.map(end => `ended: ${end}`)].map(line => `${id}, position ${position}: ${line}`)
   }
 
   async #work(sink: TransactionalSink, stop: AbortSignal): Promise<void> {
