@@ -15,6 +15,7 @@ import { Lookup } from './lookup.ts'
 import { compileMatcher } from './match.ts'
 import { PipelineSource } from './pipeline-source.ts'
 import type { Opening } from './plan.ts'
+import { decodeTopologyVersions } from './raw-errors.ts'
 import { defaultReach, type ReachSettings } from './reach.ts'
 import { ChangeStreamReader } from './reader.ts'
 import type { OplogWindow, Selection, Source } from './source.ts'
@@ -81,11 +82,14 @@ export async function openMongo(options: MongoOptions, signal: AbortSignal): Pro
 /** Throws Configuration CONFIG_INVALID for whatever the driver has against the connection string. */
 function clientFor(uri: string): MongoClient {
   try {
-    return new MongoClient(uri, {
+    const client = new MongoClient(uri, {
       appName: 'mongo2kafka',
       connectTimeoutMS: connectTimeoutMs,
       serverSelectionTimeoutMS: connectTimeoutMs,
+      monitorCommands: true,
     })
+    decodeTopologyVersions(client)
+    return client
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
     throw new Configuration('CONFIG_INVALID', `mongodb.uri: ${message}`, { cause: error })
