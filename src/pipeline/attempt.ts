@@ -31,6 +31,7 @@ export const machinery: Machinery = {
  * 2. The sink is opened. That fences every predecessor and settles the transaction that it may have left open.
  * 3. Only then is the checkpoint loaded: nobody else can change it any more.
  * 4. It is written again with the next epoch, and streaming begins after it.
+ * Where the checkpoints have a fence of their own, they come first, see `claimStore`.
  * Whatever ends it, the sink is disposed before this settles.
  */
 export async function attempt(parts: PipelineParts, stop: AbortSignal, machine: Machinery): Promise<void> {
@@ -38,8 +39,9 @@ export async function attempt(parts: PipelineParts, stop: AbortSignal, machine: 
   const { monitor, source, clock, meter, limits } = parts
   monitor.enter('starting')
   await parts.lease.confirm(stop)
+  const claimed = await claimStore(parts, stop)
   await using sink = await parts.openSink(stop)
-  const { ledger, delivery } = await openDelivery(parts, sink, stop, machine)
+  const { ledger, delivery } = await openDelivery(parts, { sink, claimed }, stop, machine)
   const counts = {
     partitions: (topic: string) => ledger.partitions(topic),
     usePartitions: (topic: string, count: number) => delivery.usePartitions(topic, count),
@@ -64,10 +66,32 @@ interface Opened {
   readonly delivery: Delivery
 }
 
-async function openDelivery(parts: PipelineParts, sink: Sink, stop: AbortSignal, machine: Machinery): Promise<Opened> {
+/**
+ * A store that compares epochs is a second fence beside the sink's, and of two starts each could take one: the loser of
+ * the store would have repeated old values, and the loser of the sink, with nothing new to send, would never notice. So
+ * the store's fence is taken before the sink's and confirmed after it. Then the last claim decides alone: who claimed
+ * earlier and opened its sink later fails to confirm, before it has sent anything; who confirmed before has the earlier
+ * sink too. And what is loaded with the claim stays true, since nobody else can save after it.
+ *
+ * (Rejected: to store the producer's epoch with the checkpoint and to compare that. Kafka counts anew when an id has
+ * expired, and may hand out lower ids when a cluster is made anew: a pipeline would be fenced by its own past.)
+ */
+async function claimStore(parts: PipelineParts, signal: AbortSignal): Promise<Ledger | undefined> {
+  const { store, delivery } = parts
+  if (delivery === 'exactly-once' || isTransactionalStore(store)) return undefined
+  return openLedger(parts, (checkpoint, waiting) => store.save(checkpoint, waiting), signal)
+}
+
+async function openDelivery(
+  parts: PipelineParts,
+  { sink, claimed }: { readonly sink: Sink; readonly claimed: Ledger | undefined },
+  stop: AbortSignal,
+  machine: Machinery,
+): Promise<Opened> {
   const { store, clock, limits } = parts
   if (parts.delivery === 'at-least-once') {
-    const ledger = await openLedger(parts, writeThrough(store, sink), stop)
+    await claimed?.write(undefined, stop)
+    const ledger = claimed ?? (await openLedger(parts, writeThrough(store, sink), stop))
     const saver = new Saver({ ledger, intervalMs: parts.saveIntervalMs, hurry: stop, clock })
     const tails = await openTails(parts, ledger, stop)
     const create = (saving: Pick<Saver, 'save' | 'usePartitions'>) => machine.atLeastOnce(sink, saving)
@@ -103,7 +127,8 @@ function openTails(parts: PipelineParts, ledger: Ledger, signal: AbortSignal): P
 /**
  * At-least-once: where checkpoints are records of Kafka they go through the pipeline's own sink. So the fence that
  * keeps a predecessor's records out keeps its checkpoints out too, from our first one on: were one to follow ours, a
- * crash of ours in mid-replay would leave the replay's old values last (G2). Other stores compare epochs themselves.
+ * crash of ours in mid-replay would leave the replay's old values last (G2). Where the sink fences nobody, the store
+ * refuses an earlier epoch by itself.
  */
 function writeThrough(store: CheckpointStore, sink: Sink): WriteCheckpoint {
   if (isTransactionalStore(store) && sink.capabilities.idempotence) {

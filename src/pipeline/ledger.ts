@@ -43,8 +43,8 @@ export class Ledger {
 
   /**
    * Loads the checkpoint and writes it again with the next epoch, or writes the first one: before anything is read, so
-   * that a crash before the first event does not move the start. Open the sink before: what it fences must not be able
-   * to write a checkpoint that this load has not seen.
+   * that a crash before the first event does not move the start. Where the sink's fence guards the checkpoints, open it
+   * before: what it fences must not be able to write one that this load has not seen.
    */
   static async open(options: LedgerOptions, signal: AbortSignal): Promise<Ledger> {
     const { load, deployment, pipeline, slot, cluster, filterHash, clock } = options

@@ -47,11 +47,11 @@ export class Cluster {
 
   /**
    * Nothing moves any more. Where every slot is worked on, all has been read and settled: they are stopped, and that
-   * must end cleanly on each slot, or it goes on once more; so it does where it was not the last that opened a sink,
-   * but one that has had nothing to write since: in the middle of a replay the last one may have been stopped.
+   * must end cleanly on each slot, or it goes on once more; so it does where it was not the last that has taken the
+   * slot over, but one that has had nothing to write since: in the middle of a replay the last one may have been stopped.
    */
   rest(): 'finished' | 'goes on' {
-    const { world } = this.#options
+    const { world, store } = this.#options
     const slots = Array.from({ length: world.slots }, (_, slot) => slot)
     if (!this.#stopped) {
       if (slots.some(slot => this.#timeOut(slot))) return 'goes on'
@@ -63,7 +63,9 @@ export class Cluster {
     }
     const stopped = this.#stopped.filter(({ process }) => process.isAlive)
     if (stopped.some(run => !run.isOver)) throw new Error('a pipeline does not end')
-    const isLast = ({ slot, opened }: Run) => opened === world.lastOpened.get(slot)
+    // A store that compares decides by itself who was last; the sink's fence then follows it.
+    const isLast = (run: Run) =>
+      store === 'comparing' ? world.stored.get(run.slot)?.writer === run : run.opened === world.lastOpened.get(run.slot)
     if (slots.every(slot => stopped.some(run => run.slot === slot && !run.fault && isLast(run)))) return 'finished'
     this.#stopped = undefined
     for (const daemon of this.#daemons) daemon.process.isAlive = false

@@ -147,7 +147,7 @@ export class Daemon {
       source: simulatedSource(world, place),
       cluster: 'rs',
       filterHash: 'none',
-      store: store === 'kafka' ? kafkaStore(world, place, build.loadsUpTo) : comparingStore(world, place),
+      store: store === 'kafka' ? kafkaStore(world, place, build.loadsUpTo) : comparingStore(world, place, run),
       openSink: signal => this.#openSink(run, place, opening, signal),
       createEncoder: () => simulatedEncoder(blocks),
       topic: '{db}',

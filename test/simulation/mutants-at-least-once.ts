@@ -1,7 +1,9 @@
 import { Fault } from '../../src/errors.ts'
 import { machinery } from '../../src/pipeline/attempt.ts'
+import type { PipelineParts } from '../../src/pipeline/parts.ts'
 import type { Delivery } from '../../src/pipeline/pipeline.ts'
 import { stream } from '../../src/pipeline/stream.ts'
+import type { Sink } from '../../src/sink/sink.ts'
 import { type Build, soundBuild } from './daemon.ts'
 import type { Scenario } from './simulate.ts'
 
@@ -88,6 +90,50 @@ export const atLeastOnceMutants: Readonly<Record<string, Mutant>> = {
   },
 
   'opens sinks that fence nobody': { breaks: 'G2', scenario: workers, build: { ...soundBuild, fences: false } },
+
+  'claims the store only after the sink': {
+    breaks: 'G',
+    scenario: { ...two, store: 'comparing' },
+    build: {
+      ...soundBuild,
+      parts: parts => {
+        const { store, openSink } = parts
+        let opening: Promise<Sink> = Promise.reject(new Error('not loaded'))
+        opening.catch(() => undefined)
+        const load: PipelineParts['store']['load'] = async (pipeline, slot, signal) => {
+          opening = openSink(signal)
+          await opening
+          return store.load(pipeline, slot, signal)
+        }
+        return { ...parts, store: { ...store, load }, openSink: () => opening }
+      },
+    },
+  },
+
+  'does not confirm its claim of the store': {
+    breaks: 'G',
+    scenario: { ...two, store: 'comparing' },
+    build: {
+      ...soundBuild,
+      parts: parts => {
+        const { store } = parts
+        let hasClaimed = false
+        const load: PipelineParts['store']['load'] = (...args) => {
+          hasClaimed = false
+          return store.load(...args)
+        }
+        const openSink: PipelineParts['openSink'] = signal => {
+          hasClaimed = true
+          return parts.openSink(signal)
+        }
+        const save: PipelineParts['store']['save'] = async (checkpoint, signal) => {
+          if (hasClaimed) hasClaimed = false
+          else await store.save(checkpoint, signal)
+        }
+        return { ...parts, openSink, store: { ...store, load, save } }
+      },
+    },
+  },
 
   'writes checkpoints around the sink that fences': {
     breaks: 'G',

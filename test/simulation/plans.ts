@@ -22,6 +22,12 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
     slots: 1,
     store: 'kafka',
   },
+  'at-least-once, two copies, another store': {
+    delivery: 'at-least-once',
+    daemons: 'two',
+    slots: 1,
+    store: 'comparing',
+  },
   'at-least-once, workers': { delivery: 'at-least-once', daemons: 'workers', slots: 2, store: 'kafka' },
   'exactly-once, one daemon': { delivery: 'exactly-once', daemons: 'one', slots: 1, store: 'kafka' },
   'exactly-once, two copies': { delivery: 'exactly-once', daemons: 'two', slots: 1, store: 'kafka' },

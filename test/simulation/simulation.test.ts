@@ -5,7 +5,7 @@ import { firstCaught, mischiefs, runSeeds, scenarios } from './plans.ts'
 import { simulate } from './simulate.ts'
 
 const seedsOfEach = 300
-const seedsForMutants = 3_000
+const seedsForMutants = 20_000
 const limit = { timeout: 240_000 } // A safety net, on a machine that does many other things.
 
 describe('the whole pipeline under seeded schedules (G1, G2, G3, G4, G7)', limit, () => {

@@ -6,8 +6,7 @@ import { checkpointTopic } from './sinks.ts'
 import type { World } from './world.ts'
 
 /** A store with compare-and-set, such as MongoDB's: who claims an epoch first has it. Each save is judged (G1). */
-export function comparingStore(world: World, place: Place): CheckpointStore {
-  const writer = Symbol(place.process.name)
+export function comparingStore(world: World, place: Place, writer: object): CheckpointStore {
   return {
     async load(_pipeline, slot, signal) {
       const stored = await call(place, 'store.load', () => world.stored.get(slot), signal)

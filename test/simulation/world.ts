@@ -31,7 +31,7 @@ export class World {
   /** Changes whose record was committed. */
   readonly committed = new Set<number>()
   /** By slot, in a store other than Kafka, with who claimed the epoch. */
-  readonly stored = new Map<number, { readonly text: string; readonly epoch: number; readonly writer: symbol }>()
+  readonly stored = new Map<number, { readonly text: string; readonly epoch: number; readonly writer: object }>()
   /** Slots whose checkpoint holds the partition count of the topic. */
   readonly #counted = new Set<number>()
   openings = 0
