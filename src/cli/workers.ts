@@ -3,6 +3,7 @@ import type { BusyRatios } from '../busy.ts'
 import { KafkaGroup } from '../sink/kafka/group/kafka-group.ts'
 import { createWorkers } from '../workers/create-workers.ts'
 import type { GroupTerms } from '../workers/group.ts'
+import type { Pauses } from '../workers/pauses.ts'
 import type { Workers } from '../workers/workers.ts'
 import type { Common } from './common.ts'
 import { kafkaSettings } from './target.ts'
@@ -12,10 +13,12 @@ export interface Self {
   /** Of the admin server: tells workers of one host apart, and is the same after a restart. */
   readonly port: number
   readonly busy: () => BusyRatios | undefined
+  /** Told to the other workers, and heard from them. */
+  readonly pauses: Pauses
 }
 
 /** How this worker comes to its slots, as the configuration says. `cluster`: the MongoDB that is read. */
-export function openWorkers(common: Common, cluster: string, { port, busy }: Self): Workers {
+export function openWorkers(common: Common, cluster: string, { port, busy, pauses }: Self): Workers {
   const { config, clock, log, meter } = common
   const { slots, coordination, ordinal, replicas = 1, sessionTimeoutMs } = config.workers
   const parts = { clock, log, meter }
@@ -27,8 +30,8 @@ export function openWorkers(common: Common, cluster: string, { port, busy }: Sel
     case 'kafka': {
       const name = `${hostname()}:${port}`
       const settings = kafkaSettings(config)
-      const openGroup = (terms: GroupTerms) => new KafkaGroup({ settings, terms })
-      const group = { slots, name, deployment: config.name, cluster, sessionTimeoutMs, openGroup, busy }
+      const openGroup = (terms: GroupTerms) => new KafkaGroup({ settings, terms, clock })
+      const group = { slots, name, deployment: config.name, cluster, sessionTimeoutMs, openGroup, busy, pauses }
       return createWorkers({ coordination, ...group }, parts)
     }
   }

@@ -51,7 +51,7 @@ async function main(orders: WorkerOrders): Promise<void> {
     {
       coordination: 'kafka',
       ...{ name, deployment, cluster, slots, sessionTimeoutMs },
-      openGroup: terms => new KafkaGroup({ settings, terms }),
+      openGroup: terms => new KafkaGroup({ settings, terms, clock: systemClock }),
     },
     { clock: systemClock, log: silentLogger, meter: silentMeter },
   )

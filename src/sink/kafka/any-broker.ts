@@ -1,10 +1,9 @@
-import { untilAborted } from '../../deadline.ts'
+import type { Clock } from '../../clock.ts'
 import { Configuration, Retryable } from '../../errors.ts'
+import { BrokerLine } from './broker-line.ts'
 import type { BrokerAddress } from './protocol/metadata.ts'
 import type { Request } from './protocol/request.ts'
 import type { WireConnection } from './wire-connection.ts'
-
-type Open = (address: BrokerAddress, signal: AbortSignal) => Promise<WireConnection>
 
 /** `host:port` or `[IPv6]:port`. Throws Configuration CONFIG_INVALID. */
 export function parseAddress(text: string): BrokerAddress {
@@ -15,22 +14,40 @@ export function parseAddress(text: string): BrokerAddress {
   return { host, port: Number(port) }
 }
 
+export interface AnyBrokerParts {
+  /** `host:port` each. */
+  readonly bootstrap: readonly string[]
+  readonly open: (address: BrokerAddress, signal: AbortSignal) => Promise<WireConnection>
+  readonly clock: Clock
+}
+
+/** After so long without an answer the next broker is asked as well: the first may be frozen, or only slow. */
+const nextAfterMs = 1_500
+
+type Line = BrokerLine<WireConnection>
+/** How asking one broker ended. `isGone`: it has given no answer. */
+type Outcome<T> = { readonly line: Line } & (
+  | { readonly answer: T }
+  | { readonly error: unknown; readonly isGone: boolean }
+)
+
 /**
  * Asks whichever broker answers: the bootstrap addresses in turn, then those that metadata named. One connection is
- * kept for all questions; when it fails, or no answer comes, the next address is tried, each at most once a question.
+ * kept for all questions; when it fails, or is silent for a while, the next address is tried, each at most once a
+ * question. Where several have been asked the first answer counts, so a question may be carried out more than once.
  */
 export class AnyBroker implements Disposable {
   readonly #bootstrap: readonly BrokerAddress[]
-  readonly #open: Open
+  readonly #parts: AnyBrokerParts
   readonly #disposing = new AbortController()
   #addresses: readonly BrokerAddress[]
   #next = 0
-  #connection: Promise<WireConnection> | undefined
+  #line: Line | undefined
 
-  constructor(bootstrap: readonly string[], open: Open) {
-    this.#bootstrap = bootstrap.map(parseAddress)
+  constructor(parts: AnyBrokerParts) {
+    this.#bootstrap = parts.bootstrap.map(parseAddress)
     this.#addresses = this.#bootstrap
-    this.#open = open
+    this.#parts = parts
   }
 
   /** More addresses to try, after the bootstrap addresses, in place of those named before. */
@@ -45,53 +62,92 @@ export class AnyBroker implements Disposable {
   }
 
   /**
-   * Throws the last address's Retryable when none answers; anything that another broker would not mend, such as a
-   * wrong password, at once; the signal's reason when it aborts.
+   * Throws the last Retryable when none answers; anything that another broker would not mend, such as a wrong
+   * password, at once; the signal's reason when it aborts.
    */
   async ask<T>(request: Request<T>, signal: AbortSignal): Promise<T> {
+    const done = new AbortController()
+    const either = AbortSignal.any([signal, this.#disposing.signal, done.signal])
+    const asking = new Map<Line, Promise<Outcome<T>>>()
     // Once more than there are addresses: the kept connection may have died while nobody asked.
-    for (let left = this.#addresses.length; ; left -= 1) {
-      signal.throwIfAborted()
-      const opening = this.#current()
-      try {
-        return await untilAborted(this.#askOver(opening, request), signal)
-      } catch (error) {
+    let left = this.#addresses.length + 1
+    const isAlone = this.#addresses.length === 1
+    try {
+      for (;;) {
         signal.throwIfAborted()
-        const gone = await opening.then(
-          connection => connection.closed,
-          () => true,
-        )
-        if (gone) this.#leave(opening)
-        if (!gone || !(error instanceof Retryable) || left === 0 || this.#disposing.signal.aborted) throw error
+        const line = this.#current()
+        if (left > 0 && !asking.has(line)) {
+          left -= 1
+          asking.set(line, askOver(line, request, either))
+        }
+        const outcome = await this.#first(asking.values(), left > 0 && !isAlone)
+        if (outcome === undefined) {
+          this.#leave(line)
+          continue
+        }
+        if ('answer' in outcome) return outcome.answer
+        signal.throwIfAborted()
+        const { error, isGone } = outcome
+        if (isGone) this.#leave(outcome.line)
+        if (!isGone || !(error instanceof Retryable) || this.#disposing.signal.aborted) throw error
+        asking.delete(outcome.line)
+        if (left === 0 && asking.size === 0) throw error
       }
+    } finally {
+      done.abort()
     }
+  }
+
+  /** Ends the connection; the next question begins with the first address. */
+  hangUp(): void {
+    this.#line?.hangUp()
+    this.#next = 0
   }
 
   /** Ends the connection; questions under way reject. */
   [Symbol.dispose](): void {
     this.#disposing.abort(new Retryable('SINK_UNAVAILABLE', 'Kafka: closed by us'))
-    this.#connection?.then(
-      connection => connection.close(),
-      () => {},
+    this.#line?.hangUp()
+  }
+
+  /** The first of `asking` to settle; undefined where all are silent and there is another broker to ask. */
+  async #first<T>(asking: Iterable<Promise<Outcome<T>>>, hasNext: boolean): Promise<Outcome<T> | undefined> {
+    if (!hasNext) return await Promise.race(asking)
+    const patience = new AbortController()
+    const late = this.#parts.clock.sleep(nextAfterMs, patience.signal).then(
+      () => undefined,
+      () => undefined,
     )
+    try {
+      return await Promise.race([...asking, late])
+    } finally {
+      patience.abort()
+    }
   }
 
-  async #askOver<T>(opening: Promise<WireConnection>, request: Request<T>): Promise<T> {
-    const connection = await opening
-    return connection.request(request)
+  #current(): Line {
+    if (this.#line?.hasBroken) this.#leave(this.#line)
+    const { open, clock } = this.#parts
+    const address = this.#addresses[this.#next]!
+    this.#line ??= new BrokerLine({ open: signal => open(address, signal), onAbort: 'keep', clock })
+    return this.#line
   }
 
-  /** The kept connection or a new one, shared by all who ask; so it is not for one of them to abort. */
-  #current(): Promise<WireConnection> {
-    this.#connection ??= this.#open(this.#addresses[this.#next]!, this.#disposing.signal)
-    return this.#connection
-  }
-
-  /** Goes on to the next address, once for all who asked over `opening`. */
-  #leave(opening: Promise<WireConnection>): void {
-    if (this.#connection !== opening) return
-    this.#connection = undefined
+  /** Goes on to the next address, once for all who asked over `line`; who still waits there may get an answer. */
+  #leave(line: Line): void {
+    if (this.#line !== line) return
+    this.#line = undefined
     this.#next = (this.#next + 1) % this.#addresses.length
+    line.retire()
+  }
+}
+
+/** Never rejects. */
+async function askOver<T>(line: Line, request: Request<T>, signal: AbortSignal): Promise<Outcome<T>> {
+  try {
+    return { line, answer: await line.ask(connection => connection.request(request), signal) }
+  } catch (error) {
+    return { line, error, isGone: !signal.aborted && !line.isOpen }
   }
 }
 

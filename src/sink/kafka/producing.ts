@@ -46,10 +46,10 @@ export async function chooseProducing(options: ProducingOptions, signal: AbortSi
 }
 
 /** A broker is given up before the producer gives up, so that there is time for another connection. */
-function wireOptions({ settings, producer }: ProducingOptions): WireOptions {
+function wireOptions({ settings, producer, clock }: ProducingOptions): WireOptions {
   const requestTimeoutMs = Math.min(defaultWireLimits.requestTimeoutMs, producer.deliveryTimeoutMs)
   const ackTimeoutMs = Math.min(defaultWireLimits.ackTimeoutMs, requestTimeoutMs)
-  return { settings, limits: { ...defaultWireLimits, requestTimeoutMs, ackTimeoutMs } }
+  return { settings, limits: { ...defaultWireLimits, requestTimeoutMs, ackTimeoutMs }, clock }
 }
 
 /** Record batches of our own; all pipelines share one connection a broker. */

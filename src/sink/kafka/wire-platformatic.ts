@@ -1,3 +1,4 @@
+import type { Clock } from '../../clock.ts'
 import { Retryable } from '../../errors.ts'
 import { AnyBroker } from './any-broker.ts'
 import { addPartitionsToTxnApi, addPartitionsToTxnRequest } from './protocol/add-partitions-to-txn.ts'
@@ -31,7 +32,7 @@ export interface WireLimits {
   readonly requestTimeoutMs: number
   /** How long a broker waits for its replicas. */
   readonly ackTimeoutMs: number
-  /** For metadata and producer ids: a frozen broker must not keep us from asking another one for long. */
+  /** For the answer to any other question. Long before, another broker is asked: as well, or who is to be asked now. */
   readonly questionTimeoutMs: number
 }
 
@@ -45,6 +46,7 @@ export const defaultWireLimits: WireLimits = {
 export interface WireOptions {
   readonly settings: KafkaSettings
   readonly limits: WireLimits
+  readonly clock: Clock
 }
 
 /** The wire over connections of @platformatic/kafka. Connects when first asked. */
@@ -82,12 +84,14 @@ class PlatformaticWire implements Wire {
   /** By the newest metadata. */
   #brokers: ReadonlyMap<number, BrokerAddress> = new Map()
 
-  constructor({ settings, limits }: WireOptions) {
+  constructor({ settings, limits, clock }: WireOptions) {
     this.#settings = settings
     this.#limits = limits
-    this.#anyBroker = new AnyBroker(settings.brokers, (address, signal) =>
-      this.#open(address, limits.questionTimeoutMs, signal),
-    )
+    this.#anyBroker = new AnyBroker({
+      bootstrap: settings.brokers,
+      open: (address, signal) => this.#open(address, limits.questionTimeoutMs, signal),
+      clock,
+    })
   }
 
   /** To whichever broker answers. */

@@ -5,9 +5,12 @@ import type { BrokerAddress } from '../../../src/sink/kafka/protocol/metadata.ts
 import type { Request } from '../../../src/sink/kafka/protocol/request.ts'
 import type { WireConnection } from '../../../src/sink/kafka/wire-connection.ts'
 import { never } from './fixture.ts'
+import { VirtualTime } from './producer/virtual-time.ts'
 
 const gone = () => new Retryable('SINK_UNAVAILABLE', 'gone')
 const question = {} as Request<string>
+/** For tests in which no time passes. */
+const clock = new VirtualTime(1)
 
 /** A connection that answers with its host's name until it fails or is closed. */
 class FakeConnection {
@@ -42,7 +45,7 @@ const alive = (host: string) => () => new FakeConnection(host)
 describe('asking any broker', () => {
   it('takes the addresses in turn, and keeps the connection that answers', async () => {
     const { opened, bootstrap, open } = brokersOf({ a: dead, b: dead, c: alive('c'), d: alive('d') })
-    using brokers = new AnyBroker(bootstrap, open)
+    using brokers = new AnyBroker({ bootstrap, open, clock })
     expect(await brokers.ask(question, never)).toBe('c')
     expect(await Promise.all([brokers.ask(question, never), brokers.ask(question, never)])).toEqual(['c', 'c'])
     expect(opened).toEqual(['a', 'b', 'c'])
@@ -50,7 +53,7 @@ describe('asking any broker', () => {
 
   it('opens one connection for all who ask at once', async () => {
     const { opened, bootstrap, open } = brokersOf({ a: dead, b: alive('b') })
-    using brokers = new AnyBroker(bootstrap, open)
+    using brokers = new AnyBroker({ bootstrap, open, clock })
     const asked = Array.from({ length: 5 }, () => brokers.ask(question, never))
     expect(await Promise.all(asked)).toEqual(['b', 'b', 'b', 'b', 'b'])
     expect(opened).toEqual(['a', 'b'])
@@ -64,7 +67,7 @@ describe('asking any broker', () => {
       return connection
     }
     const { bootstrap, open } = brokersOf({ a: remembered('a'), b: remembered('b') })
-    using brokers = new AnyBroker(bootstrap, open)
+    using brokers = new AnyBroker({ bootstrap, open, clock })
     for (const host of ['a', 'b', 'a']) {
       expect(await brokers.ask(question, never)).toBe(host)
       connections.at(-1)?.close()
@@ -77,7 +80,7 @@ describe('asking any broker', () => {
       a: dead,
       b: () => (isBack ? new FakeConnection('b') : dead()),
     })
-    using brokers = new AnyBroker(bootstrap, open)
+    using brokers = new AnyBroker({ bootstrap, open, clock })
     await expect(brokers.ask(question, never)).rejects.toMatchObject({ code: 'SINK_UNAVAILABLE' })
     expect(opened).toEqual(['a', 'b', 'a'])
     isBack = true
@@ -89,7 +92,7 @@ describe('asking any broker', () => {
     const { opened, bootstrap, open } = brokersOf({
       a: () => (isWrong ? Promise.reject(new Configuration('SINK_AUTH_FAILED', 'wrong')) : new FakeConnection('a')),
     })
-    using brokers = new AnyBroker(bootstrap, open)
+    using brokers = new AnyBroker({ bootstrap, open, clock })
     await expect(brokers.ask(question, never)).rejects.toMatchObject({ code: 'SINK_AUTH_FAILED' })
     expect(opened).toEqual(['a'])
     isWrong = false
@@ -105,7 +108,7 @@ describe('asking any broker', () => {
       }
     }
     const { bootstrap, open } = brokersOf({ a: () => new Refusing('a'), b: alive('b') })
-    using brokers = new AnyBroker(bootstrap, open)
+    using brokers = new AnyBroker({ bootstrap, open, clock })
     await expect(brokers.ask(question, never)).rejects.toThrow('COORDINATOR_LOAD_IN_PROGRESS')
     expect(asked).toBe(1)
   })
@@ -119,7 +122,7 @@ describe('asking any broker', () => {
       return first
     }
     const { opened, bootstrap, open } = brokersOf({ a, z: alive('z') })
-    using brokers = new AnyBroker(bootstrap.slice(0, 1), open)
+    using brokers = new AnyBroker({ bootstrap: bootstrap.slice(0, 1), open, clock })
     expect(await brokers.ask(question, never)).toBe('a')
     brokers.learn(bootstrap.map(parseAddress))
     expect(await brokers.ask(question, never)).toBe('a')
@@ -131,7 +134,7 @@ describe('asking any broker', () => {
   it('aborts for one who asks, not for the others', async () => {
     const opening = Promise.withResolvers<FakeConnection>()
     const { opened, bootstrap, open } = brokersOf({ a: () => opening.promise })
-    using brokers = new AnyBroker(bootstrap, open)
+    using brokers = new AnyBroker({ bootstrap, open, clock })
     const controller = new AbortController()
     const one = brokers.ask(question, controller.signal)
     const other = brokers.ask(question, never)
@@ -146,11 +149,98 @@ describe('asking any broker', () => {
   it('is over with dispose', async () => {
     const connection = new FakeConnection('a')
     const { bootstrap, open } = brokersOf({ a: () => connection })
-    const brokers = new AnyBroker(bootstrap, open)
+    const brokers = new AnyBroker({ bootstrap, open, clock })
     expect(await brokers.ask(question, never)).toBe('a')
     brokers[Symbol.dispose]()
     await expect(brokers.ask(question, never)).rejects.toMatchObject({ code: 'SINK_UNAVAILABLE' })
     expect(connection.closed).toBe(true)
+  })
+})
+
+/** A connection that never answers until it is closed. */
+class FrozenConnection extends FakeConnection {
+  readonly #closing = Promise.withResolvers<never>()
+  override request(): Promise<string> {
+    return this.#closing.promise
+  }
+  override close(): void {
+    super.close()
+    this.#closing.reject(gone())
+  }
+}
+
+describe('asking any broker while one is frozen', () => {
+  /** Asks, and lets time pass until there is an answer; it, and how long it took. */
+  async function timed(brokers: AnyBroker, time: VirtualTime) {
+    const startMs = time.nowMs()
+    let answer: unknown
+    void brokers.ask(question, never).then(
+      got => (answer = got),
+      error => (answer = error),
+    )
+    await time.run(() => answer !== undefined)
+    return { answer, tookMs: time.nowMs() - startMs }
+  }
+
+  it('asks the next one as well after a moment, and goes on with that one', async () => {
+    const time = new VirtualTime(1)
+    const frozen = new FrozenConnection('a')
+    const { opened, bootstrap, open } = brokersOf({ a: () => frozen, b: alive('b'), c: alive('c') })
+    using brokers = new AnyBroker({ bootstrap, open, clock: time })
+    expect(await timed(brokers, time)).toEqual({ answer: 'b', tookMs: 1_500 })
+    expect(frozen.closed).toBe(true)
+    expect(await timed(brokers, time)).toEqual({ answer: 'b', tookMs: 0 })
+    expect(opened).toEqual(['a', 'b'])
+  })
+
+  it('also where not even a connection comes about', async () => {
+    const time = new VirtualTime(1)
+    const { bootstrap, open } = brokersOf({
+      a: () => new Promise(() => {}),
+      b: () => new Promise(() => {}),
+      c: alive('c'),
+    })
+    using brokers = new AnyBroker({ bootstrap, open, clock: time })
+    expect(await timed(brokers, time)).toEqual({ answer: 'c', tookMs: 3_000 })
+  })
+
+  it('takes the answer of the first where it was only slow', async () => {
+    const time = new VirtualTime(1)
+    class Slow extends FakeConnection {
+      override async request(): Promise<string> {
+        await time.sleep(2_000)
+        return super.request()
+      }
+    }
+    const { opened, bootstrap, open } = brokersOf({ a: () => new Slow('a'), b: () => new FrozenConnection('b') })
+    using brokers = new AnyBroker({ bootstrap, open, clock: time })
+    expect(await timed(brokers, time)).toEqual({ answer: 'a', tookMs: 2_000 })
+    expect(opened).toEqual(['a', 'b'])
+  })
+
+  it('waits for the only one there is', async () => {
+    const time = new VirtualTime(1)
+    const slow = async () => {
+      await time.sleep(4_000)
+      return new FakeConnection('a')
+    }
+    const { opened, bootstrap, open } = brokersOf({ a: slow })
+    using brokers = new AnyBroker({ bootstrap, open, clock: time })
+    expect(await timed(brokers, time)).toEqual({ answer: 'a', tookMs: 4_000 })
+    expect(opened).toEqual(['a'])
+  })
+
+  it('gives up when the limits of all have ended their connections', async () => {
+    const time = new VirtualTime(1)
+    const limited = (host: string) => () => {
+      const connection = new FrozenConnection(host)
+      time.after(5_000, () => connection.close())
+      return connection
+    }
+    const { opened, bootstrap, open } = brokersOf({ a: limited('a'), b: limited('b') })
+    using brokers = new AnyBroker({ bootstrap, open, clock: time })
+    expect(await timed(brokers, time)).toMatchObject({ answer: { code: 'SINK_UNAVAILABLE' }, tookMs: 8_000 })
+    expect(opened).toEqual(['a', 'b', 'a'])
   })
 })
 

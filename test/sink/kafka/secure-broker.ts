@@ -1,5 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { systemClock } from '../../../src/clock.ts'
 import { findKafka } from '../../../src/services/download-kafka.ts'
 import { freePort } from '../../../src/services/ports.ts'
 import { runToEnd, ServerProcess, whenReady } from '../../../src/services/process.ts'
@@ -64,7 +65,7 @@ export async function startSecureBroker(): Promise<SecureBroker> {
 
 /** true once it gives out producer ids, which it does last of all. */
 async function answers(address: string, signal: AbortSignal): Promise<true | undefined> {
-  await using wire = createWire({ settings: { brokers: [address], clientId: 'ready' }, limits: defaultWireLimits })
+  await using wire = createWire({ settings: { brokers: [address], clientId: 'ready' }, limits: defaultWireLimits, clock: systemClock })
   try {
     await wire.initProducerId(signal)
     return true

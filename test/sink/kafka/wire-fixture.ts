@@ -14,7 +14,7 @@ export function wireFor(
   security: Pick<KafkaSettings, 'tls' | 'sasl'> = {},
 ): Wire {
   const settings = { brokers, clientId: 'mongo2kafka-test', ...security }
-  return createWire({ settings, limits: { ...defaultWireLimits, ...limits } })
+  return createWire({ settings, limits: { ...defaultWireLimits, ...limits }, clock: systemClock })
 }
 
 /** A batch without producer id, as @platformatic/kafka encodes it. */

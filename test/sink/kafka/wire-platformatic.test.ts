@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { systemClock } from '../../../src/clock.ts'
 import { startBroker } from '../../../src/services/broker.ts'
 import { freePort } from '../../../src/services/ports.ts'
 import type { Broker } from '../../../src/services/services.ts'
@@ -109,7 +110,7 @@ describe('the wire', () => {
   })
 
   it('knows whether it can be used', async () => {
-    const wireOptions = { settings: settingsFor(brokers), limits: defaultWireLimits }
+    const wireOptions = { settings: settingsFor(brokers), limits: defaultWireLimits, clock: systemClock }
     expect(await probeWire(wireOptions, never)).toEqual({ producing: true, idempotence: true, transactions: true })
     const nobody = { ...wireOptions, settings: settingsFor([`127.0.0.1:${await freePort()}`]) }
     await expect(probeWire(nobody, never)).rejects.toMatchObject(unavailable)

@@ -1,10 +1,11 @@
-import { untilAborted } from '../../../deadline.ts'
+import type { Clock } from '../../../clock.ts'
 import { Configuration, type Fault, Retryable } from '../../../errors.ts'
-import { AnyBroker } from '../any-broker.ts'
+import { AnyBroker, parseAddress } from '../any-broker.ts'
+import { BrokerLines } from '../broker-lines.ts'
 import { faultOf, protocolCode } from '../classify.ts'
 import { apiVersionsRequest, speaks } from '../protocol/api-versions.ts'
 import { BrokerError } from '../protocol/broker-error.ts'
-import { type CoordinatorAddress, findCoordinatorRequest } from '../protocol/find-coordinator.ts'
+import { findCoordinatorRequest } from '../protocol/find-coordinator.ts'
 import { heartbeatApi, heartbeatRequest } from '../protocol/heartbeat.ts'
 import { joinGroupApi, joinGroupRequest } from '../protocol/join-group.ts'
 import { leaveGroupApi, leaveGroupRequest } from '../protocol/leave-group.ts'
@@ -13,7 +14,6 @@ import type { Request } from '../protocol/request.ts'
 import { syncGroupApi, syncGroupRequest } from '../protocol/sync-group.ts'
 import type { KafkaSettings } from '../settings.ts'
 import { WireConnection } from '../wire-connection.ts'
-import { Line } from './line.ts'
 
 /** A broker answers a join or sync at the latest when the time for rebalancing is over; then this comes on top. */
 const answerMarginMs = 5_000
@@ -27,6 +27,14 @@ export interface KafkaGroupTerms {
   /** For the answer to a heartbeat or to the question for the coordinator. */
   readonly heartbeatLimitMs: number
 }
+
+export interface KafkaGroupOptions {
+  readonly settings: KafkaSettings
+  readonly terms: KafkaGroupTerms
+  readonly clock: Clock
+}
+
+type Lines = BrokerLines<string, WireConnection>
 
 export interface KafkaGroupMember {
   readonly memberId: string
@@ -61,21 +69,25 @@ export class KafkaGroup implements Disposable {
   readonly #terms: KafkaGroupTerms
   readonly #anyBroker: AnyBroker
   /** For joins and syncs, which wait for other members. */
-  readonly #patient: Line
-  readonly #prompt: Line
-  #coordinator: Promise<CoordinatorAddress> | undefined
+  readonly #patient: Lines
+  readonly #prompt: Lines
   #isSupported = false
-  readonly #closing = new AbortController()
 
-  constructor({ settings, terms }: { readonly settings: KafkaSettings; readonly terms: KafkaGroupTerms }) {
+  constructor({ settings, terms, clock }: KafkaGroupOptions) {
     this.#terms = terms
     const connectTimeoutMs = terms.sessionTimeoutMs / 3
     const opener = (requestTimeoutMs: number) => (address: BrokerAddress, signal: AbortSignal) =>
       WireConnection.open({ kafka: settings, connectTimeoutMs, requestTimeoutMs }, address, signal)
-    const prompt = opener(terms.heartbeatLimitMs)
-    this.#anyBroker = new AnyBroker(settings.brokers, prompt)
-    this.#prompt = new Line(prompt)
-    this.#patient = new Line(opener(terms.rebalanceTimeoutMs + answerMarginMs))
+    const lines = (requestTimeoutMs: number): Lines =>
+      new BrokerLines({
+        find: (groupId, signal) => this.#find(groupId, signal),
+        open: (broker, signal) => opener(requestTimeoutMs)(parseAddress(broker), signal),
+        onAbort: 'close',
+        clock,
+      })
+    this.#anyBroker = new AnyBroker({ bootstrap: settings.brokers, open: opener(terms.heartbeatLimitMs), clock })
+    this.#prompt = lines(terms.heartbeatLimitMs)
+    this.#patient = lines(terms.rebalanceTimeoutMs + answerMarginMs)
   }
 
   /** `members`: undefined for all but the leader. `named`: ask again with that id. */
@@ -111,41 +123,29 @@ export class KafkaGroup implements Disposable {
 
   /** Questions under way reject. */
   [Symbol.dispose](): void {
-    this.#closing.abort(new Retryable('SINK_UNAVAILABLE', 'Kafka: closed by us'))
     this.#anyBroker[Symbol.dispose]()
     this.#patient[Symbol.dispose]()
     this.#prompt[Symbol.dispose]()
   }
 
   /** Asks the coordinator. After any failure, and an error that says it is none, it is looked for anew. */
-  async #ask<T>(line: Line, request: Request<T>, codeOf: (answer: T) => number, signal: AbortSignal): Promise<T> {
-    const finding = this.#find()
+  async #ask<T>(lines: Lines, request: Request<T>, codeOf: (answer: T) => number, signal: AbortSignal): Promise<T> {
+    const { groupId } = this.#terms
     try {
-      const answer = await line.ask(await untilAborted(finding, signal), request, signal)
+      const answer = await lines.ask(groupId, connection => connection.request(request), signal)
       if (isNoCoordinator(codeOf(answer))) throw this.#fault(codeOf(answer))
       return answer
     } catch (error) {
       signal.throwIfAborted()
-      if (this.#coordinator === finding) this.#coordinator = undefined
+      this.#patient.forget(groupId)
+      this.#prompt.forget(groupId)
       const code = protocolCode(error)
-      throw code === undefined
-        ? faultOf(error, `ask the coordinator of group ${this.#terms.groupId}`)
-        : this.#fault(code)
+      throw code === undefined ? faultOf(error, `ask the coordinator of group ${groupId}`) : this.#fault(code)
     }
   }
 
-  /** For all who ask; so it is not for one of them to abort. */
-  #find(): Promise<CoordinatorAddress> {
-    if (this.#coordinator === undefined) {
-      this.#coordinator = this.#findAnew()
-      this.#coordinator.catch(() => {}) // Who asked hears of it.
-    }
-    return this.#coordinator
-  }
-
-  async #findAnew(): Promise<CoordinatorAddress> {
-    const { groupId } = this.#terms
-    const { signal } = this.#closing // Its limits end each question.
+  /** `host:port` of the coordinator. Who waits at any other broker waits in vain, and hears of it. */
+  async #find(groupId: string, signal: AbortSignal): Promise<string> {
     if (!this.#isSupported) {
       const versions = await this.#anyBroker.ask(apiVersionsRequest(), signal)
       const apis = [joinGroupApi, syncGroupApi, heartbeatApi, leaveGroupApi]
@@ -157,10 +157,11 @@ export class KafkaGroup implements Disposable {
       }
       this.#isSupported = true
     }
-    const address = await this.#anyBroker.ask(findCoordinatorRequest('group', groupId), signal)
-    this.#patient.leadTo(address)
-    this.#prompt.leadTo(address)
-    return address
+    const { host, port } = await this.#anyBroker.ask(findCoordinatorRequest('group', groupId), signal)
+    const broker = `${host}:${port}`
+    this.#patient.leadTo(broker)
+    this.#prompt.leadTo(broker)
+    return broker
   }
 
   /** Throws the Fault of a code that is no standing. */

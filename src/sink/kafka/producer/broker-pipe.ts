@@ -2,6 +2,7 @@ import type { Clock } from '../../../clock.ts'
 import { type Fault, Retryable } from '../../../errors.ts'
 import { backOffMs } from '../../../retry.ts'
 import { faultOf } from '../classify.ts'
+import { Silence } from '../silence.ts'
 import type { BrokerConnection, ProduceAnswer, Wire } from '../wire.ts'
 import { Alarm } from './alarm.ts'
 import { FairRing } from './fair-ring.ts'
@@ -12,11 +13,6 @@ import type { QueuedBatch } from './queued-batch.ts'
 
 /** Between attempts to connect to one broker. */
 const connectBackOff = { initialMs: 100, maxMs: 1_000 }
-/**
- * A broker that has answered nothing for so long may be frozen, with its partitions led by others since: worth a
- * question. Waiting for the request to time out would outlast a transaction.
- */
-const silenceMs = 2_000
 
 export interface PipeSettings {
   /** How long an open batch waits for more records while the broker is busy, milliseconds. */
@@ -53,9 +49,7 @@ type Request = readonly Shipment[]
 interface Session {
   readonly connection: BrokerConnection
   readonly requests: Set<Request>
-  /** Since when the oldest request has waited without any answer, or since we asked about it last. */
-  quietSinceMs: number
-  isSilent: boolean
+  readonly silence: Silence
 }
 
 /**
@@ -72,7 +66,6 @@ export class BrokerPipe {
   /** In the order in which their linger ends. */
   readonly #lingering = new Set<Lane>()
   readonly #alarm: Alarm
-  readonly #silence: Alarm
   #session: Session | undefined
   #connecting = false
   #failedAttempts = 0
@@ -83,7 +76,6 @@ export class BrokerPipe {
   constructor(parts: PipeParts) {
     this.#parts = parts
     this.#alarm = new Alarm(parts.clock, () => this.#pump())
-    this.#silence = new Alarm(parts.clock, () => this.#listen())
   }
 
   /** The lane may have something to send. */
@@ -113,12 +105,11 @@ export class BrokerPipe {
   /** Closes a connection that is silent and carries something of a partition for which `isLeftBy` says true. */
   leftBy(isLeftBy: (lane: Lane) => boolean): void {
     const session = this.#session
-    if (session?.isSilent && lanesOf(session).some(isLeftBy)) this.#lose(session)
+    if (session?.silence.isSilent && lanesOf(session.requests).some(isLeftBy)) this.#lose(session)
   }
 
   close(): void {
     this.#alarm.stop()
-    this.#silence.stop()
     if (this.#session !== undefined) this.#lose(this.#session)
   }
 
@@ -198,9 +189,8 @@ export class BrokerPipe {
   }
 
   async #send(session: Session, request: Request): Promise<void> {
-    if (session.requests.size === 0) this.#hear(session)
     session.requests.add(request)
-    this.#silence.set(session.quietSinceMs + silenceMs)
+    session.silence.asked()
     const transactionalId = request[0]?.lane.owner.transactionalId
     const batches = request.map(({ lane, batch }) => ({
       topic: lane.topic,
@@ -215,7 +205,8 @@ export class BrokerPipe {
       return
     }
     if (!session.requests.delete(request)) return
-    this.#hear(session)
+    session.silence.settled()
+    session.silence.heard()
     this.#throttle(request, answer.throttleMs)
     const results = new Map(answer.results.map(result => [`${result.topic}/${result.partition}`, result]))
     for (const { lane, batch } of request) {
@@ -223,23 +214,6 @@ export class BrokerPipe {
       lane.owner.answered(lane, batch, errorCode, rejected)
     }
     this.#queuePump()
-  }
-
-  #hear(session: Session): void {
-    session.quietSinceMs = this.#parts.clock.nowMs()
-    session.isSilent = false
-  }
-
-  #listen(): void {
-    const session = this.#session
-    if (session === undefined || session.requests.size === 0) return
-    const nowMs = this.#parts.clock.nowMs()
-    if (nowMs >= session.quietSinceMs + silenceMs) {
-      session.quietSinceMs = nowMs
-      session.isSilent = true
-      this.#parts.onSilent(lanesOf(session))
-    }
-    this.#silence.set(session.quietSinceMs + silenceMs)
   }
 
   #broke(session: Session, fault: Fault): void {
@@ -257,9 +231,10 @@ export class BrokerPipe {
    */
   #lose(session: Session): void {
     session.connection.close()
+    session.silence.stop()
     if (this.#session === session) this.#session = undefined
     const lost = [...session.requests]
-    this.#parts.onGone(lanesOf(session))
+    this.#parts.onGone(lanesOf(session.requests))
     session.requests.clear()
     for (const request of lost) {
       for (const { lane, batch } of request) lane.owner.answered(lane, batch, noAnswer.errorCode, noAnswer.rejected)
@@ -273,6 +248,12 @@ export class BrokerPipe {
     for (const owner of new Set(request.map(({ lane }) => lane.owner))) owner.throttled(throttleMs)
   }
 
+  #begin(connection: BrokerConnection): Session {
+    const requests = new Set<Request>()
+    const onSilence = () => this.#parts.onSilent(lanesOf(requests))
+    return { connection, requests, silence: new Silence(this.#parts.clock, onSilence) }
+  }
+
   async #connect(): Promise<void> {
     const { wire, nodeId, clock, signal, onUnreachable } = this.#parts
     this.#connecting = true
@@ -280,7 +261,7 @@ export class BrokerPipe {
       if (this.#failedAttempts > 0) await clock.sleep(backOffMs(connectBackOff, this.#failedAttempts, clock), signal)
       const connection = await wire.connect(nodeId, signal)
       if (signal.aborted) connection.close()
-      else this.#session = { connection, requests: new Set(), quietSinceMs: clock.nowMs(), isSilent: false }
+      else this.#session = this.#begin(connection)
       this.#failedAttempts = 0
     } catch (error) {
       this.#failedAttempts += 1
@@ -294,6 +275,6 @@ export class BrokerPipe {
 }
 
 /** Those with something on the wire. */
-function lanesOf(session: Session): Lane[] {
-  return [...session.requests].flatMap(request => request.map(({ lane }) => lane))
+function lanesOf(requests: Iterable<Request>): Lane[] {
+  return [...requests].flatMap(request => request.map(({ lane }) => lane))
 }

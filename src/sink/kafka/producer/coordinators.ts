@@ -1,7 +1,7 @@
 import type { Clock } from '../../../clock.ts'
-import { untilAborted } from '../../../deadline.ts'
 import { Retryable } from '../../../errors.ts'
 import { backOffMs } from '../../../retry.ts'
+import { BrokerLines } from '../broker-lines.ts'
 import { faultOf, protocolCode } from '../classify.ts'
 import type { CoordinatorConnection, Wire } from '../wire.ts'
 
@@ -33,14 +33,15 @@ export type Resend = 'after-no-answer' | 'never'
  * a target share: sixteen slots of many pipelines are as few connections as one.
  */
 export class Coordinators implements Disposable {
-  readonly #parts: CoordinatorsParts
+  readonly #clock: Clock
   readonly #closing = new AbortController()
-  /** Node id by transactional id. */
-  readonly #nodes = new Map<string, number>()
-  readonly #connections = new Map<number, Promise<CoordinatorConnection>>()
+  readonly #lines: BrokerLines<number, CoordinatorConnection>
 
-  constructor(parts: CoordinatorsParts) {
-    this.#parts = parts
+  constructor({ wire, clock }: CoordinatorsParts) {
+    this.#clock = clock
+    const find = (id: string, signal: AbortSignal) => wire.findCoordinator(id, signal)
+    const open = (nodeId: number, signal: AbortSignal) => wire.coordinate(nodeId, signal)
+    this.#lines = new BrokerLines({ find, open, onAbort: 'keep', clock })
   }
 
   /**
@@ -54,25 +55,26 @@ export class Coordinators implements Disposable {
     resend: Resend,
     signal: AbortSignal,
   ): Promise<T> {
-    const { clock } = this.#parts
     const either = AbortSignal.any([signal, this.#closing.signal])
     for (let attempt = 1; ; attempt += 1) {
       let wasAsked = false
-      try {
-        const connection = await untilAborted(this.#connectionFor(transactionalId, either), either)
+      const put = (connection: CoordinatorConnection) => {
         wasAsked = true
-        return await untilAborted(question(connection), either)
+        return question(connection)
+      }
+      try {
+        return await this.#lines.ask(transactionalId, put, either)
       } catch (error) {
         either.throwIfAborted()
         const fault = faultOf(error, `ask the coordinator of ${transactionalId}`)
         const code = protocolCode(fault)
-        const isSilent = code === undefined
-        if (isSilent) this.#forgetNodeOf(transactionalId)
-        if (!(fault instanceof Retryable) || (wasAsked && isSilent && resend === 'never')) throw fault
-        if (!isSilent && coordinatorCodes.has(code)) this.#nodes.delete(transactionalId)
-        else if (!isSilent && !transientCodes.has(code)) throw fault
+        if (!(fault instanceof Retryable)) throw fault
+        if (code === undefined) {
+          if (wasAsked && resend === 'never') throw fault
+        } else if (coordinatorCodes.has(code)) this.#lines.forget(transactionalId)
+        else if (!transientCodes.has(code)) throw fault
         const backOff = code === concurrentTransactions ? markersBackOff : absenceBackOff
-        await clock.sleep(backOffMs(backOff, attempt, clock), either)
+        await this.#clock.sleep(backOffMs(backOff, attempt, this.#clock), either)
       }
     }
   }
@@ -80,37 +82,6 @@ export class Coordinators implements Disposable {
   /** Closes the connections; questions under way reject. The sinks were disposed before. */
   [Symbol.dispose](): void {
     this.#closing.abort(new Retryable('SINK_UNAVAILABLE', 'Kafka: closed by us'))
-    for (const opening of this.#connections.values()) {
-      opening.then(
-        connection => connection.close(),
-        () => {},
-      )
-    }
-    this.#connections.clear()
-  }
-
-  /** It does not answer: whoever it coordinated may have another coordinator by now, and is to ask first. */
-  #forgetNodeOf(transactionalId: string): void {
-    const silent = this.#nodes.get(transactionalId)
-    for (const [id, nodeId] of this.#nodes) if (nodeId === silent) this.#nodes.delete(id)
-  }
-
-  async #connectionFor(transactionalId: string, signal: AbortSignal): Promise<CoordinatorConnection> {
-    const known = this.#nodes.get(transactionalId)
-    const nodeId = known ?? (await this.#parts.wire.findCoordinator(transactionalId, signal))
-    this.#nodes.set(transactionalId, nodeId)
-    const opening = this.#connections.get(nodeId)
-    const connection = await opening?.catch(() => undefined)
-    if (connection !== undefined && !connection.closed) return connection
-    const other = this.#connections.get(nodeId) // Somebody else may have opened one meanwhile.
-    return other !== undefined && other !== opening ? other : this.#open(nodeId)
-  }
-
-  /** Shared by all who ask; so it is not for one of them to abort. */
-  #open(nodeId: number): Promise<CoordinatorConnection> {
-    const opening = this.#parts.wire.coordinate(nodeId, this.#closing.signal)
-    opening.catch(() => {}) // Who asked hears of it; who comes later opens another.
-    this.#connections.set(nodeId, opening)
-    return opening
+    this.#lines[Symbol.dispose]()
   }
 }

@@ -1,6 +1,7 @@
 import type { Clock } from '../../../clock.ts'
 import { Retryable } from '../../../errors.ts'
-import { AnyBroker } from '../any-broker.ts'
+import { AnyBroker, parseAddress } from '../any-broker.ts'
+import { BrokerLines } from '../broker-lines.ts'
 import { faultOf } from '../classify.ts'
 import { type ApiVersions, apiVersionsRequest, speaks } from '../protocol/api-versions.ts'
 import { BrokerError } from '../protocol/broker-error.ts'
@@ -12,26 +13,32 @@ import { type ConnectionSettings, WireConnection } from '../wire-connection.ts'
 const keptMs = 5_000
 
 /**
- * Connections to the leaders of partitions, one a broker, made when first asked. A leader is remembered until `forget`:
- * only its own answer shows that it leads no more. What nobody has used for a while is not used again: a connection may
+ * Connections to the leaders of partitions, one a broker, made when first asked. A leader is remembered until `forget`,
+ * or until it is silent and others know better. What nobody has used for a while is not used again: a connection may
  * have died meanwhile without a word, and whoever loads a checkpoint would first wait for an answer that cannot come.
  */
 export class LeaderConnections implements AsyncDisposable {
-  readonly #settings: ConnectionSettings
   readonly #clock: Clock
-  #anyBroker: AnyBroker
-  readonly #disposing = new AbortController()
-  readonly #connections = new Map<string, Promise<WireConnection>>()
-  readonly #leaders = new Map<string, BrokerAddress>()
+  readonly #anyBroker: AnyBroker
+  /** By `host:port`. */
+  readonly #lines: BrokerLines<string, WireConnection>
+  /** By the name under which its leader is asked for. */
+  readonly #partitions = new Map<string, { readonly topic: string; readonly partition: number }>()
   #versions: ApiVersions | undefined
   #outstanding = 0
   #usedMs: number
 
   constructor(settings: ConnectionSettings, clock: Clock) {
-    this.#settings = settings
     this.#clock = clock
     this.#usedMs = clock.nowMs()
-    this.#anyBroker = anyBrokerOf(settings)
+    const open = (address: BrokerAddress, signal: AbortSignal) => WireConnection.open(settings, address, signal)
+    this.#anyBroker = new AnyBroker({ bootstrap: settings.kafka.brokers, open, clock })
+    this.#lines = new BrokerLines({
+      find: (name, signal) => this.#findLeader(name, signal),
+      open: (broker, signal) => open(parseAddress(broker), signal),
+      onAbort: 'keep',
+      clock,
+    })
   }
 
   /** What the brokers speak: asked until one has answered, then remembered. */
@@ -45,33 +52,32 @@ export class LeaderConnections implements AsyncDisposable {
    * known of it is then forgotten.
    */
   async askLeader<T>(topic: string, partition: number, request: Request<T>, signal: AbortSignal): Promise<T> {
+    const name = nameOf(topic, partition)
+    this.#partitions.set(name, { topic, partition })
     return await this.#using(async () => {
-      const leader = await this.#leaderOf(topic, partition, signal)
       try {
-        const connection = await this.#connect(leader)
-        signal.throwIfAborted()
-        return await connection.request(request)
+        return await this.#lines.ask(name, connection => connection.request(request), signal)
       } catch (error) {
-        this.forget(topic, partition)
+        this.#lines.forget(name)
         throw error
       }
     })
   }
 
   forget(topic: string, partition: number): void {
-    this.#leaders.delete(nameOf(topic, partition))
+    this.#lines.forget(nameOf(topic, partition))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#disposing.abort(new Retryable('SINK_UNAVAILABLE', 'Kafka: closed by us'))
-    this.#leave()
+    this.#anyBroker[Symbol.dispose]()
+    this.#lines[Symbol.dispose]()
   }
 
   /** Asks, with nothing that was idle for long. */
   async #using<T>(ask: () => Promise<T>): Promise<T> {
     if (this.#outstanding === 0 && this.#clock.nowMs() - this.#usedMs > keptMs) {
-      this.#leave()
-      this.#anyBroker = anyBrokerOf(this.#settings)
+      this.#anyBroker.hangUp()
+      this.#lines.hangUp()
     }
     this.#outstanding += 1
     try {
@@ -82,23 +88,9 @@ export class LeaderConnections implements AsyncDisposable {
     }
   }
 
-  /** Closes and forgets everything. */
-  #leave(): void {
-    this.#anyBroker[Symbol.dispose]()
-    for (const opening of this.#connections.values()) {
-      opening.then(
-        connection => connection.close(),
-        () => {},
-      )
-    }
-    this.#connections.clear()
-    this.#leaders.clear()
-  }
-
-  async #leaderOf(topic: string, partition: number, signal: AbortSignal): Promise<BrokerAddress> {
-    const name = nameOf(topic, partition)
-    const known = this.#leaders.get(name)
-    if (known !== undefined) return known
+  /** `host:port` of the leader that the newest metadata names. */
+  async #findLeader(name: string, signal: AbortSignal): Promise<string> {
+    const { topic, partition } = this.#partitions.get(name)!
     const version = speaks(await this.versions(signal), metadataApi) ? 8 : 4
     const { brokers, topics } = await this.#anyBroker.ask(metadataRequest([topic], version), signal)
     this.#anyBroker.learn(brokers.values())
@@ -106,28 +98,8 @@ export class LeaderConnections implements AsyncDisposable {
     if (errorCode !== 0) throw faultOf(new BrokerError(errorCode), `find the leader of ${name}`)
     const leader = brokers.get(topics[0]?.leaders[partition] ?? -1)
     if (leader === undefined) throw new Retryable('SINK_UNAVAILABLE', `Kafka: ${name} has no leader at present`)
-    this.#leaders.set(name, leader)
-    return leader
+    return `${leader.host}:${leader.port}`
   }
-
-  /** Shared by all who ask at once, so none of them may abort it. */
-  async #connect(address: BrokerAddress): Promise<WireConnection> {
-    const name = `${address.host}:${address.port}`
-    const kept = this.#connections.get(name)
-    const isOpen = await kept?.then(
-      connection => !connection.closed,
-      () => false,
-    )
-    if (kept !== undefined && isOpen) return kept
-    if (this.#connections.get(name) === kept) {
-      this.#connections.set(name, WireConnection.open(this.#settings, address, this.#disposing.signal))
-    }
-    return this.#connections.get(name)!
-  }
-}
-
-function anyBrokerOf(settings: ConnectionSettings): AnyBroker {
-  return new AnyBroker(settings.kafka.brokers, (address, signal) => WireConnection.open(settings, address, signal))
 }
 
 function nameOf(topic: string, partition: number): string {

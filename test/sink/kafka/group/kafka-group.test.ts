@@ -28,7 +28,7 @@ function groupOf(change: Partial<KafkaGroupTerms> = {}): KafkaGroup {
     heartbeatLimitMs: 3_000,
     ...change,
   }
-  return new KafkaGroup({ settings: settingsFor(cluster.brokers), terms })
+  return new KafkaGroup({ settings: settingsFor(cluster.brokers), terms, clock: systemClock })
 }
 
 /** Asks again for as long as the coordinator is not there: it is just being made, loading, or was killed. */
@@ -162,9 +162,11 @@ describe('a group of Kafka', () => {
 async function nodeOf(groupId: string) {
   const limits = { connectTimeoutMs: 5_000, requestTimeoutMs: 5_000 }
   const kafka = settingsFor(cluster.brokers)
-  using brokers = new AnyBroker(cluster.brokers, (address, signal) =>
-    WireConnection.open({ kafka, ...limits }, address, signal),
-  )
+  using brokers = new AnyBroker({
+    bootstrap: cluster.brokers,
+    open: (address, signal) => WireConnection.open({ kafka, ...limits }, address, signal),
+    clock: systemClock,
+  })
   const { nodeId } = await brokers.ask(findCoordinatorRequest('group', groupId), never)
   return cluster.nodes.find(({ id }) => id === nodeId)!
 }

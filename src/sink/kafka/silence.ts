@@ -1,0 +1,70 @@
+import type { Clock } from '../../clock.ts'
+import { Alarm } from './producer/alarm.ts'
+
+/**
+ * A broker that has answered nothing for so long may be frozen, and others may do its work by now: worth a question to
+ * another broker. Waiting until a request times out would outlast a transaction. Shorter than a pause of a broker's
+ * garbage collector it must not be, or well brokers are asked about all the time.
+ */
+export const silenceMs = 1_500
+
+/** Listens to one connection on which requests are outstanding. */
+export class Silence {
+  readonly #clock: Clock
+  readonly #onSilence: () => void
+  readonly #alarm: Alarm
+  #outstanding = 0
+  /** When something was heard last, or the first of the outstanding requests went, or `onSilence` was called. */
+  #sinceMs = 0
+  #isSilent = false
+
+  /** `onSilence`: for `silenceMs` nothing was heard though something was asked; again whenever as long has passed. */
+  constructor(clock: Clock, onSilence: () => void) {
+    this.#clock = clock
+    this.#onSilence = onSilence
+    this.#alarm = new Alarm(clock, () => this.#listen())
+  }
+
+  /** Nothing was heard since `onSilence` was called. */
+  get isSilent(): boolean {
+    return this.#isSilent
+  }
+
+  /** Requests without an answer. */
+  get outstanding(): number {
+    return this.#outstanding
+  }
+
+  /** A request goes. */
+  asked(): void {
+    if (this.#outstanding === 0) this.heard()
+    this.#outstanding += 1
+    this.#alarm.set(this.#sinceMs + silenceMs)
+  }
+
+  /** Nobody waits for one of the answers any more: it came, or is of no interest. */
+  settled(): void {
+    this.#outstanding -= 1
+  }
+
+  /** Anything was heard. */
+  heard(): void {
+    this.#sinceMs = this.#clock.nowMs()
+    this.#isSilent = false
+  }
+
+  stop(): void {
+    this.#alarm.stop()
+  }
+
+  #listen(): void {
+    if (this.#outstanding === 0) return
+    const nowMs = this.#clock.nowMs()
+    if (nowMs >= this.#sinceMs + silenceMs) {
+      this.#sinceMs = nowMs
+      this.#isSilent = true
+      this.#onSilence()
+    }
+    if (this.#outstanding > 0) this.#alarm.set(this.#sinceMs + silenceMs)
+  }
+}
