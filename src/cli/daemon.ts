@@ -2,18 +2,19 @@ import { startAdmin } from '../admin/server.ts'
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config/schema.ts'
 import { RecordBlocks } from '../encode/record-block.ts'
-import { asFault, Fault, Retryable } from '../errors.ts'
+import { asFault, Fault } from '../errors.ts'
 import { createLogger } from '../observe/logger.ts'
 import { createMetrics } from '../observe/metrics.ts'
 import { waitFor } from '../pipeline/startup.ts'
 import { createRedact } from '../redact.ts'
-import { backOffMs } from '../retry.ts'
 import { type Mongo, openMongo } from '../source/mongo.ts'
+import type { Workers } from '../workers/workers.ts'
 import type { Common } from './common.ts'
 import { chooseDelivery } from './delivery.ts'
 import { Fleet } from './fleet.ts'
 import { exitCodes, type Io } from './io.ts'
 import { type ConfigSource, Reloader } from './reload.ts'
+import { workOnSlots } from './slots.ts'
 import { openStore, openTarget } from './target.ts'
 import { version } from './version.ts'
 import { openWorkers } from './workers.ts'
@@ -46,7 +47,7 @@ export async function runDaemon(config: Config, source: ConfigSource, io: Io, st
         statuses: () => supervisor.monitors.map(monitor => monitor.status),
         workers: () => fleet.workers?.status,
         config: () => reloader.status,
-        control: () => (fleet.workers ? supervisor : undefined),
+        control: () => (fleet.workers ? fleet : undefined),
         metrics: {
           contentType,
           text: () => {
@@ -99,22 +100,15 @@ async function runFleet(fleet: Fleet, reloader: Reloader, stop: AbortSignal): Pr
   return outcome(fleet)
 }
 
-/** Looks for slots and works on them until `stop`; anew where the group was lost for a while. */
-async function work(fleet: Fleet, cluster: string, stop: AbortSignal): Promise<void> {
-  const { common, supervisor } = fleet
+/** Works on slots until `stop`. */
+function work(fleet: Fleet, cluster: string, stop: AbortSignal): Promise<void> {
+  const { common, supervisor, pauses } = fleet
   const { config, clock, log } = common
-  for (let failures = 0; ; ) {
-    fleet.workers = openWorkers(common, cluster, { port: fleet.port, busy: () => fleet.busy })
-    try {
-      return await fleet.workers.run(supervisor, stop)
-    } catch (error) {
-      if (!(error instanceof Retryable) || stop.aborted) throw error
-      failures += 1
-      const waitMs = backOffMs(config.retry, failures, clock)
-      log.warn({ code: error.code, error, attempt: failures, waitMs: Math.round(waitMs) }, 'no slots; looking again')
-      await clock.sleep(waitMs, stop).catch(() => undefined)
-    }
+  const open = (): Workers => {
+    fleet.workers = openWorkers(common, cluster, { port: fleet.port, busy: () => fleet.busy, pauses })
+    return fleet.workers
   }
+  return workOnSlots({ open, backOff: config.retry, clock, log }, supervisor, stop)
 }
 
 function outcome({ common, supervisor }: Fleet): number {

@@ -9,8 +9,9 @@ type Action = 'pause' | 'resume'
 
 const what: Readonly<Record<Action, string>> = {
   pause:
-    'Lets the pipeline finish what it has read, then rest at its position; the others go on. Lasts until it is resumed\nor the daemon ends. Each worker is asked by itself.',
-  resume: 'Lets a paused pipeline go on where it stopped, and starts one that has failed again.',
+    'Lets the pipeline finish what it has read, then rest at its position; the others go on. Lasts until it is resumed\nor every worker that knows of it has ended. Workers that share their slots by Kafka tell each other within seconds;\nelsewhere each is asked by itself.',
+  resume:
+    'Lets a paused pipeline go on where it stopped, and starts one that has failed again; on all workers that share their\nslots by Kafka.',
 }
 const past: Readonly<Record<Action, string>> = { pause: 'paused', resume: 'running again' }
 const already: Readonly<Record<Action, string>> = { pause: 'was paused already', resume: 'was not paused' }

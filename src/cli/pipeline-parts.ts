@@ -33,6 +33,11 @@ export function runnableOf(common: Common, pipeline: PipelineConfig, opened: Pro
     name: pipeline.name,
     version: JSON.stringify(pipeline),
     run: async (post, stop) => runPipeline(pipelineParts(common, pipeline, await opened, post), stop),
+    async recall(slot, stop) {
+      const { store } = await opened
+      const stored = await store.load(pipeline.name, slot, stop)
+      return stored && { position: Position.parse(stored.position), savedAtMs: stored.savedAtMs }
+    },
   }
 }
 

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts'
 import { type Fault, Fenced } from '../errors.ts'
 import type { Lease } from '../lease.ts'
 import type { Logger } from '../log.ts'
+import type { Position } from '../position.ts'
 import { type BackOff, backOffMs } from '../retry.ts'
 import type { Monitor } from './monitor.ts'
 
@@ -19,6 +20,14 @@ export interface Runnable {
   readonly version: string
   /** Runs it on one slot until `stop` aborts; resolves to the fault that ended it, undefined after a clean stop. */
   run(post: Post, stop: AbortSignal): Promise<Fault | undefined>
+  /** Where it would continue on the slot, only looked up; undefined: nowhere yet. */
+  recall(slot: number, stop: AbortSignal): Promise<Durable | undefined>
+}
+
+/** A position that is stored. */
+export interface Durable {
+  readonly position: Position
+  readonly savedAtMs: number
 }
 
 export interface HoldOptions {
@@ -52,6 +61,28 @@ export async function hold(
       await clock.sleep(backOffMs(backOff, attempt, clock), stop)
     } catch {
       return fault // Lost for good, or stopping.
+    }
+  }
+}
+
+/**
+ * Finds out where a paused pipeline rests that never ran here: MongoDB goes on overwriting what it has not delivered,
+ * and its headroom must be seen (G10). Tries until it knows, or `stop` aborts.
+ */
+export async function rest(
+  runnable: Runnable,
+  { slot, monitor }: Post,
+  { backOff, clock, log }: HoldOptions,
+  stop: AbortSignal,
+): Promise<undefined> {
+  for (let attempt = 1; !stop.aborted && monitor.durablePosition === undefined; attempt++) {
+    try {
+      const found = await runnable.recall(slot, stop)
+      if (found && !stop.aborted) monitor.durable(found.position, found.savedAtMs)
+      return
+    } catch (error) {
+      log.debug({ error, pipeline: runnable.name, slot }, 'the position of a paused pipeline cannot be read yet')
+      await clock.sleep(backOffMs(backOff, attempt, clock), stop).catch(() => undefined)
     }
   }
 }

@@ -3,12 +3,14 @@ import type { Lease } from '../lease.ts'
 import type { ControlResult } from '../status.ts'
 import type { Monitor } from './monitor.ts'
 import type { PipelineMonitor } from './pipeline-monitor.ts'
-import { type HoldOptions, hold, type Runnable } from './post.ts'
+import { type HoldOptions, hold, type Runnable, rest } from './post.ts'
 import { Task } from './task.ts'
 
 export interface SupervisorOptions extends HoldOptions {
   readonly pipelines: readonly Runnable[]
   readonly createMonitor: (pipeline: string) => PipelineMonitor
+  /** Whether a pipeline that is added was paused before this worker knew it; default: none was. */
+  readonly isPaused?: (pipeline: string) => boolean
   /** How long what is being stopped is waited for; longer than a pipeline itself drains. */
   readonly stopLimitMs: number
 }
@@ -123,6 +125,7 @@ export class Supervisor {
     for (const [slot, lease] of this.#leases) {
       if (!wasPaused && !this.#failures.has(keyOf(pipeline, slot))) continue
       changed = true
+      this.#tasks.get(keyOf(pipeline, slot))?.stop() // It may still look up where it rests.
       this.#begin(entry, slot, lease)
     }
     return { changed }
@@ -159,8 +162,11 @@ export class Supervisor {
   }
 
   #add(runnable: Runnable): void {
-    const monitor = this.#options.createMonitor(runnable.name)
-    this.#entries.set(runnable.name, { runnable, monitor, paused: false })
+    const { createMonitor, isPaused = () => false } = this.#options
+    const monitor = createMonitor(runnable.name)
+    const paused = isPaused(runnable.name)
+    monitor.paused = paused
+    this.#entries.set(runnable.name, { runnable, monitor, paused })
   }
 
   #retire(monitor: PipelineMonitor): void {
@@ -172,10 +178,10 @@ export class Supervisor {
   #begin(entry: Entry, slot: number, lease: Lease): void {
     const { runnable } = entry
     const monitor = entry.monitor.open(slot)
-    if (entry.paused) return
     const key = keyOf(runnable.name, slot)
     const predecessor = this.#tasks.get(key)?.ended ?? Promise.resolve()
-    const work = (stop: AbortSignal) => hold(runnable, { slot, lease, monitor }, this.#options, stop)
+    const stay = entry.paused ? rest : hold
+    const work = (stop: AbortSignal) => stay(runnable, { slot, lease, monitor }, this.#options, stop)
     const task = new Task(runnable.name, slot, work, predecessor)
     this.#tasks.set(key, task)
     this.#failures.delete(key)

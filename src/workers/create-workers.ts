@@ -7,6 +7,7 @@ import type { Group, GroupTerms } from './group.ts'
 import { GroupWorkers } from './group-workers.ts'
 import { protocolName } from './messages.ts'
 import { slotsByOrdinal } from './ordinal.ts'
+import { Pauses } from './pauses.ts'
 import type { Workers } from './workers.ts'
 
 export interface AloneOptions {
@@ -36,6 +37,8 @@ export interface GroupOptions {
   readonly openGroup: (terms: GroupTerms) => Group
   /** Shown to the other workers, as of the last round. */
   readonly busy?: (() => BusyRatios | undefined) | undefined
+  /** What people have paused, told to the other workers and heard from them; absent: nobody asks this worker. */
+  readonly pauses?: Pauses | undefined
 }
 
 export interface WorkersParts {
@@ -60,9 +63,9 @@ export function createWorkers(options: AloneOptions | StaticOptions | GroupOptio
       return new FixedWorkers({ coordination, slots, owned, name: String(ordinal) }, parts.meter)
     }
     case 'kafka': {
-      const { name, sessionTimeoutMs, busy = () => undefined } = options
+      const { name, sessionTimeoutMs, pauses = new Pauses(() => {}), busy = () => undefined } = options
       const group = options.openGroup(groupTerms(options))
-      return new GroupWorkers({ slots, name, group, sessionTimeoutMs, busy, ...parts })
+      return new GroupWorkers({ slots, name, group, sessionTimeoutMs, pauses, busy, ...parts })
     }
   }
 }

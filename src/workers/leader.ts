@@ -2,6 +2,7 @@ import type { Logger } from '../log.ts'
 import { assign, type Candidate } from './assignment.ts'
 import type { JoinedMember } from './group.ts'
 import { type Claim, type Decision, readClaim, writeDecision } from './messages.ts'
+import { merged } from './pauses.ts'
 
 /**
  * Decides who gets which slots. `last`: what is known of the round before, by which a worker that comes back gets what
@@ -30,7 +31,10 @@ export function decide(
     ...(busy && { busy }),
   }))
   workers.sort((a, b) => (a.name < b.name ? -1 : 1))
-  return new Map(members.map(({ memberId }) => [memberId, writeDecision({ owned: ownedBy(memberId), workers })]))
+  const pauses = merged([...claims.values()].map(claim => claim.pauses))
+  return new Map(
+    members.map(({ memberId }) => [memberId, writeDecision({ owned: ownedBy(memberId), workers, pauses })]),
+  )
 }
 
 function namesBySlot(workers: Decision['workers']): Map<number, string> {

@@ -9,6 +9,7 @@ import type { Group, JoinAnswer, Member, Standing } from './group.ts'
 import { Heartbeats } from './heartbeats.ts'
 import { decide } from './leader.ts'
 import { type Decision, readDecision, writeClaim } from './messages.ts'
+import type { Pauses } from './pauses.ts'
 import type { SlotHolder } from './workers.ts'
 
 const joinBackOff = { initialMs: 100, maxMs: 1_000 }
@@ -20,6 +21,7 @@ export interface MembershipParts {
   readonly group: Group
   readonly sessionTimeoutMs: number
   readonly busy: () => BusyRatios | undefined
+  readonly pauses: Pauses
   readonly clock: Clock
   readonly log: Logger
   readonly meter: Meter
@@ -90,6 +92,7 @@ export class Membership {
   async run(): Promise<Fault | undefined> {
     const onStop = () => this.#onStop()
     this.#stop.addEventListener('abort', onStop, { once: true })
+    this.#parts.pauses.onOrder = () => this.#askRound()
     if (this.#stop.aborted) onStop()
     try {
       while (!this.#over.signal.aborted) {
@@ -100,6 +103,7 @@ export class Membership {
       return this.#fault
     } finally {
       this.#stop.removeEventListener('abort', onStop)
+      this.#parts.pauses.onOrder = () => {} // The next join tells of it.
       this.#heartbeats[Symbol.dispose]()
     }
   }
@@ -160,14 +164,15 @@ export class Membership {
 
   #claim(): Buffer {
     const { owned, releasing } = this.claims
-    const { name, busy } = this.#parts
+    const { name, busy, pauses } = this.#parts
     const claims = { owned, releasing, generation: this.#generation, leaving: this.#stop.aborted }
-    return writeClaim({ name, ...claims, busy: busy() })
+    return writeClaim({ name, ...claims, busy: busy(), pauses: pauses.orders })
   }
 
-  #obey({ generation }: Member, { owned, workers }: Decision): void {
+  #obey({ generation }: Member, { owned, workers, pauses }: Decision): void {
     this.#generation = generation
     this.#workers = workers
+    this.#parts.pauses.hear(pauses) // First: what is paused does not begin on the slots that come.
     this.claims.keepOnly(owned)
     // A worker that stops takes nothing more; what it was given is free again when it has left.
     if (!this.#stop.aborted) this.claims.take(owned, signal => this.#heartbeats.confirm(signal))

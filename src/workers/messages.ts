@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { BusyRatios } from '../busy.ts'
+import type { PauseOrders } from './pauses.ts'
 
 /**
  * Of both messages; a part of the protocol's name, so that members which write another one are never mixed up. A release
@@ -20,6 +21,8 @@ export interface Claim {
   /** It wants no slots: it is about to stop. */
   readonly leaving: boolean
   readonly busy?: BusyRatios | undefined
+  /** What it has heard; empty from a member of a release that does not tell. */
+  readonly pauses: PauseOrders
 }
 
 /** What the leader tells one member. */
@@ -28,6 +31,8 @@ export interface Decision {
   readonly owned: readonly number[]
   /** Everybody's, the member's own included. */
   readonly workers: readonly { readonly name: string; readonly owned: readonly number[]; readonly busy?: BusyRatios }[]
+  /** What any of them has heard. */
+  readonly pauses: PauseOrders
 }
 
 /**
@@ -57,14 +62,14 @@ export function readClaim(bytes: Buffer): Claim {
     throw new RangeError('a field of the claim has the wrong type')
   }
   const claim = { name, generation, leaving, owned: slotsOf(fields.owned), releasing: slotsOf(fields.releasing) }
-  return { ...claim, ...busyOf(fields.busy) }
+  return { ...claim, ...busyOf(fields.busy), pauses: pausesOf(fields.pauses) }
 }
 
 /** Throws RangeError: the bytes are no decision of this format. */
 export function readDecision(bytes: Buffer): Decision {
-  const { owned, workers } = readFields(bytes)
+  const { owned, workers, pauses } = readFields(bytes)
   if (!Array.isArray(workers)) throw new RangeError('the decision names no workers')
-  return { owned: slotsOf(owned), workers: workers.map(readWorker) }
+  return { owned: slotsOf(owned), workers: workers.map(readWorker), pauses: pausesOf(pauses) }
 }
 
 function readWorker(value: unknown): Decision['workers'][number] {
@@ -96,6 +101,17 @@ function slotsOf(value: unknown): number[] {
     if (!Number.isSafeInteger(slot) || slot < 0) throw new RangeError('a slot is no number')
     return Number(slot)
   })
+}
+
+/** Absent: the writer's release does not tell. */
+function pausesOf(value: unknown): PauseOrders {
+  if (value === undefined) return {}
+  const orders = Object.entries(objectOf(value)).map(([pipeline, order]) => {
+    const { paused, number } = objectOf(order)
+    if (typeof paused !== 'boolean' || !Number.isSafeInteger(number)) throw new RangeError('a pause makes no sense')
+    return [pipeline, { paused, number: Number(number) }] as const
+  })
+  return Object.fromEntries(orders)
 }
 
 /** Only for show: what makes no sense is left out. */

@@ -56,6 +56,8 @@ export class TestFleet {
   /** A run ends as soon as it is told to stop. */
   drains = true
   readonly supervisor: Supervisor
+  /** What is stored of a pipeline on a slot. */
+  recall: (pipeline: string, slot: number, stop: AbortSignal) => ReturnType<Runnable['recall']> = async () => undefined
 
   constructor(pipelines: readonly string[], options: Partial<SupervisorOptions> = {}) {
     this.supervisor = new Supervisor({
@@ -72,7 +74,8 @@ export class TestFleet {
   }
 
   runnable(name: string, version = '1'): Runnable {
-    return { name, version, run: (post, stop) => this.#run(name, version, post, stop) }
+    const recall: Runnable['recall'] = (slot, stop) => this.recall(name, slot, stop)
+    return { name, version, recall, run: (post, stop) => this.#run(name, version, post, stop) }
   }
 
   /** `name/slot@version` of what runs, sorted. */

@@ -91,7 +91,7 @@ test('a pipeline that fails on a slot does not touch the others', async () => {
 test('what throws is a failure of its own, no rejection', async () => {
   const fleet = new TestFleet([])
   const run = () => Promise.reject(new TypeError('nothing there'))
-  await fleet.supervisor.apply([{ name: 'a', version: '1', run }, fleet.runnable('b')])
+  await fleet.supervisor.apply([{ ...fleet.runnable('a'), run }, fleet.runnable('b')])
   fleet.supervisor.take([0], lease)
   await fleet.settle()
   expect(fleet.supervisor.failures).toMatchObject([{ pipeline: 'a', fault: { code: 'INTERNAL' } }])

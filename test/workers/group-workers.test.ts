@@ -4,6 +4,7 @@ import { silentLogger } from '../../src/log.ts'
 import type { Meter } from '../../src/meter.ts'
 import type { Group } from '../../src/workers/group.ts'
 import { GroupWorkers } from '../../src/workers/group-workers.ts'
+import { Pauses } from '../../src/workers/pauses.ts'
 import { mutants } from './mutants.ts'
 import { simulate } from './simulate.ts'
 import { longestDrainMs, type SimWorker, sessionTimeoutMs, World } from './world.ts'
@@ -186,6 +187,7 @@ describe('a worker of a group', () => {
       group,
       sessionTimeoutMs,
       busy: () => undefined,
+      pauses: new Pauses(() => {}),
       clock: process,
       log: silentLogger,
       meter,

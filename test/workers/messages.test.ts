@@ -3,14 +3,16 @@ import { describe, expect, it } from 'vitest'
 import { protocolName, readClaim, readDecision, writeClaim, writeDecision } from '../../src/workers/messages.ts'
 
 const busy = { source: 0.1, encode: 0.5, sink: 0.25 }
-const claim = { name: 'wörker', owned: [0, 5], releasing: [3], generation: 7, leaving: false }
+const claim = { name: 'wörker', owned: [0, 5], releasing: [3], generation: 7, leaving: false, pauses: {} }
 
 describe('the messages of a group', () => {
   it('come back as they went', () => {
     expect(readClaim(writeClaim(claim))).toEqual(claim)
     expect(readClaim(writeClaim({ ...claim, busy }))).toEqual({ ...claim, busy })
     const workers = [{ name: 'a', owned: [1], busy }, { name: 'b', owned: [] }] // biome-ignore format: as a table.
-    expect(readDecision(writeDecision({ owned: [1], workers }))).toEqual({ owned: [1], workers })
+    const pauses = { orders: { paused: true, number: 3 }, constructor: { paused: false, number: 1 } }
+    expect(readClaim(writeClaim({ ...claim, pauses }))).toEqual({ ...claim, pauses })
+    expect(readDecision(writeDecision({ owned: [1], workers, pauses }))).toEqual({ owned: [1], workers, pauses })
   })
 
   it.each([
@@ -18,6 +20,7 @@ describe('the messages of a group', () => {
     ['without a name', { ...claim, version: 1, name: undefined }],
     ['with slots that are none', { ...claim, version: 1, owned: [-1] }],
     ['with slots that are no list', { ...claim, version: 1, releasing: 'all' }],
+    ['with a pause that makes no sense', { ...claim, version: 1, pauses: { orders: { paused: 1, number: 1 } } }],
     ['that are no object', 5],
   ])('are refused: claims %s', (_, value) => {
     expect(() => readClaim(Buffer.from(JSON.stringify(value)))).toThrow(RangeError)
@@ -39,6 +42,11 @@ describe('the messages of a group', () => {
         expect(() => readDecision(Buffer.from(value))).toThrow(RangeError)
       }),
     )
+  })
+
+  it('may come from a release that tells of no pauses', () => {
+    const { pauses: _, ...older } = claim
+    expect(readClaim(Buffer.from(JSON.stringify({ ...older, version: 1 })))).toEqual(claim)
   })
 
   it('leave out figures that make no sense', () => {

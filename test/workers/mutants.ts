@@ -34,7 +34,7 @@ function inOneRound(group: Group): Group {
     sync(member, assignments, signal) {
       const candidates: Candidate[] = led.map(({ memberId, metadata }) => ({ memberId, ...readClaim(metadata) }))
       const { wanted } = assign(slotsIn(assignments), candidates, new Map())
-      const decide = (memberId: string) => writeDecision({ owned: wanted.get(memberId) ?? [], workers: [] })
+      const decide = (memberId: string) => writeDecision({ owned: wanted.get(memberId) ?? [], workers: [], pauses: {} })
       return group.sync(member, new Map(led.map(({ memberId }) => [memberId, decide(memberId)])), signal)
     },
   }

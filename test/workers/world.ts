@@ -3,6 +3,7 @@ import { silentLogger } from '../../src/log.ts'
 import { silentMeter } from '../../src/meter.ts'
 import { createWorkers } from '../../src/workers/create-workers.ts'
 import type { Group, GroupTerms } from '../../src/workers/group.ts'
+import { Pauses } from '../../src/workers/pauses.ts'
 import type { SlotHolder, Workers } from '../../src/workers/workers.ts'
 import { VirtualTime } from '../sink/kafka/producer/virtual-time.ts'
 import { ModelCoordinator } from './model-coordinator.ts'
@@ -35,13 +36,17 @@ export class SimWorker {
   readonly process: ModelProcess
   readonly workers: Workers
   readonly holds = new Map<number, Hold>()
+  /** What people have ordered, and every order of another worker that this one obeyed. */
+  readonly pauses: Pauses
+  readonly obeyed: string[] = []
   readonly stop = new AbortController()
   ended: Promise<void> = Promise.resolve()
   isEnded = false
 
-  constructor(process: ModelProcess, workers: Workers) {
+  constructor(process: ModelProcess, open: (pauses: Pauses) => Workers) {
     this.process = process
-    this.workers = workers
+    this.pauses = new Pauses((pipeline, paused) => this.obeyed.push(`${paused ? 'pause' : 'resume'} ${pipeline}`))
+    this.workers = open(this.pauses)
   }
 }
 
@@ -99,7 +104,7 @@ export class World {
     const openGroup = (_terms: GroupTerms) => this.#mutant.group?.(process.group(), process) ?? process.group()
     const options = { slots: this.slots, name, deployment: 'd', cluster: 'c', sessionTimeoutMs, openGroup }
     const parts = { clock: process, log: silentLogger, meter: silentMeter }
-    const worker = new SimWorker(process, createWorkers({ coordination: 'kafka', ...options }, parts))
+    const worker = new SimWorker(process, pauses => createWorkers({ coordination: 'kafka', ...options, pauses }, parts))
     this.workers.push(worker)
     const holder = this.#holder(worker)
     const mutated = this.#mutant.holder?.(holder, process) ?? holder
