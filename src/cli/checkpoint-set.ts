@@ -2,6 +2,7 @@ import { duration, time } from '../admin/wording.ts'
 import type { CheckpointStore } from '../checkpoint/checkpoint.ts'
 import type { Clock } from '../clock.ts'
 import type { Position } from '../position.ts'
+import { transactionalIdOf } from '../sink/kafka/transactional-id.ts'
 import type { Mongo } from '../source/mongo.ts'
 import type { PipelineStatus } from '../status.ts'
 import { askAdmin } from './admin-client.ts'
@@ -137,7 +138,7 @@ async function fence(common: Common, stored: readonly StoredSlot[], stop: AbortS
   await using target = await openTarget(common, stop)
   if (!target.capabilities.idempotence) return
   for (const { pipeline, slot } of stored) {
-    const transactionalId = `${config.name}.${pipeline}.${slot}`
+    const transactionalId = transactionalIdOf(config.name, pipeline, slot)
     await using _ = await target.open({ pipeline, transactionalId, transactions: false }, stop)
   }
 }

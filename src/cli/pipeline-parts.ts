@@ -7,6 +7,7 @@ import type { PipelineParts } from '../pipeline/parts.ts'
 import type { Post, Runnable } from '../pipeline/post.ts'
 import { runPipeline } from '../pipeline/run-pipeline.ts'
 import { Position } from '../position.ts'
+import { transactionalIdOf } from '../sink/kafka/transactional-id.ts'
 import type { SinkRequest } from '../sink/sink.ts'
 import type { Mongo } from '../source/mongo.ts'
 import type { Selection } from '../source/source.ts'
@@ -63,7 +64,7 @@ function pipelineParts(
   // Where the target can, the id fences a predecessor on this slot also without transactions (decision 9).
   const sinkRequest: SinkRequest = {
     pipeline: name,
-    transactionalId: target.capabilities.idempotence ? `${config.name}.${name}.${slot}` : undefined,
+    transactionalId: target.capabilities.idempotence ? transactionalIdOf(config.name, name, slot) : undefined,
     transactions: delivery === 'exactly-once',
   }
   const fields = typeof key.fields === 'string' ? ('documentKey' as const) : key.fields

@@ -77,9 +77,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'fences nobody: a transactional id of its own for every process',
-    file: 'cli/pipeline-parts.ts',
-    from: 'idempotence ? `',
-    to: ['idempotence ? `$', '{process.pid}.'].join(''),
+    file: 'sink/kafka/transactional-id.ts',
+    from: 'return [',
+    to: 'return [process.pid, ',
     mode: 'exactly-once',
     faults: [zombie, zombie],
     breaks: /G4|G3|G2/,
