@@ -1,6 +1,7 @@
 import type { Fault } from './fault.ts'
 import { seamFaults } from './faults-at-seams.ts'
 import { checkpointFaults } from './faults-of-checkpoints.ts'
+import { clockFaults } from './faults-of-clocks.ts'
 import {
   asleep,
   blocked,
@@ -11,9 +12,12 @@ import {
   twoCopies,
   zombie,
 } from './faults-of-daemons.ts'
+import { fileFaults } from './faults-of-files.ts'
+import { historyFaults } from './faults-of-history.ts'
 import { kafkaFaults } from './faults-of-kafka.ts'
 import { mongodbFaults } from './faults-of-mongodb.ts'
 import { networkFaults } from './faults-of-networks.ts'
+import { rightFaults } from './faults-of-rights.ts'
 import { workerFaults } from './faults-of-workers.ts'
 
 /** Everything that is done to a deployment. */
@@ -31,5 +35,9 @@ export const catalogue: readonly Fault[] = [
   ...mongodbFaults,
   ...kafkaFaults,
   ...checkpointFaults,
+  ...fileFaults,
   ...networkFaults,
+  ...clockFaults,
+  ...rightFaults,
+  ...historyFaults,
 ]

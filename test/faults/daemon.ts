@@ -5,11 +5,14 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Link } from './link.ts'
+import { until } from './until.ts'
 
 const ownMain = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
-const redirect = fileURLToPath(new URL('redirect.ts', import.meta.url))
+/** Loaded before the daemon itself. */
+const preloads = ['redirect.ts', 'clock-step.ts'].map(name => fileURLToPath(new URL(name, import.meta.url)))
 const restartMs = 300
 const tailBytes = 60_000
+const answerLimitMs = 30_000
 /** Of the heap that the daemon may use, in every run (G7). */
 const heapLimitMb = 128
 
@@ -36,6 +39,10 @@ export interface Ending {
 export class Daemon implements AsyncDisposable {
   readonly name: string
   readonly links: readonly Link[]
+  /** Its configuration. */
+  readonly file: string
+  /** Its main file, run by Node. */
+  readonly main: string
   /** Endings that nobody asked for: neither by `kill` nor by `stop`. */
   readonly surprises: Ending[] = []
   starts = 0
@@ -43,11 +50,14 @@ export class Daemon implements AsyncDisposable {
   memoryPeakBytes = 0
   output = ''
   readonly #options: DaemonOptions
-  readonly #file: string
+  readonly #clock: string
   readonly #log: string | undefined
+  readonly #listeners = new Set<(text: string) => void>()
   #child: ChildProcess | undefined
   #keeping = false
   #expected = false
+  /** Whether this process has said anything yet. */
+  #spoken = false
   #frozen = false
   #gone: Promise<void> = Promise.resolve()
   #restart: NodeJS.Timeout | undefined
@@ -56,12 +66,18 @@ export class Daemon implements AsyncDisposable {
     this.#options = options
     this.name = options.name
     this.links = options.links
-    this.#file = join(options.directory, `${options.name}.yaml`)
+    this.main = options.main ?? ownMain
+    this.file = join(options.directory, `${options.name}.yaml`)
+    this.#clock = join(options.directory, `${options.name}.clock`)
     this.#log = options.logs && join(options.logs, `${basename(options.directory)}-${options.name}.log`)
   }
 
   get running(): boolean {
     return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid
   }
 
   /** Whether it is started again when it ends. */
@@ -72,7 +88,7 @@ export class Daemon implements AsyncDisposable {
   /** Starts it, and from then on whenever it ends. */
   async start(): Promise<void> {
     if (this.#keeping) return
-    await writeFile(this.#file, this.#options.config)
+    await writeFile(this.file, this.#options.config)
     this.#keeping = true
     this.#spawn()
   }
@@ -121,6 +137,34 @@ export class Daemon implements AsyncDisposable {
     this.#child?.kill('SIGCONT')
   }
 
+  /**
+   * Sets its wall clock this much ahead of ours, milliseconds, from now on and in its next processes too. Whether it has
+   * said so.
+   */
+  async stepClock(aheadMs: number): Promise<boolean> {
+    await writeFile(this.#clock, String(aheadMs))
+    // A process that has said something has loaded what listens to the signal; it would end any other.
+    await until(() => this.#spoken, 'a word of the daemon', answerLimitMs)
+    const hasSaid = this.listenFor(`the clock is ${aheadMs} ms ahead`)
+    this.#child?.kill('SIGUSR2')
+    await until(() => hasSaid() || !this.running, 'the stepped clock', answerLimitMs).catch(() => undefined)
+    return hasSaid()
+  }
+
+  /** Gives what tells whether any of its processes has said `words` since this call. */
+  listenFor(words: string): () => boolean {
+    let said = ''
+    let heard = false
+    const listen = (text: string) => {
+      said += text
+      heard = said.includes(words)
+      said = said.slice(-words.length)
+      if (heard) this.#listeners.delete(listen)
+    }
+    this.#listeners.add(listen)
+    return () => heard
+  }
+
   /** Reads its memory's high-water mark; on systems without /proc nothing. */
   async measure(): Promise<void> {
     const status = await readFile(`/proc/${this.#child?.pid}/status`, 'utf8').catch(() => '')
@@ -143,18 +187,21 @@ export class Daemon implements AsyncDisposable {
   #spawn(): void {
     const ports = Object.fromEntries(this.links.map(({ targetPort, port }) => [targetPort, port]))
     const limits = ['--max-semi-space-size=8', '--no-parallel-scavenge', `--max-old-space-size=${heapLimitMb}`]
-    const { main = ownMain } = this.#options
-    const child = spawn(process.execPath, [...limits, '--import', redirect, main, 'run', '-c', this.#file], {
+    const imports = preloads.flatMap(file => ['--import', file])
+    const child = spawn(process.execPath, [...limits, ...imports, this.main, 'run', '-c', this.file], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, FAULT_LINKS: JSON.stringify(ports) },
+      env: { ...process.env, FAULT_LINKS: JSON.stringify(ports), FAULT_CLOCK: this.#clock },
     })
     this.#child = child
     this.#expected = false
+    this.#spoken = false
     this.#frozen = false
     this.starts += 1
     let output = ''
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => {
+        if (child === this.#child) this.#spoken = true
+        for (const listen of this.#listeners) listen(text)
         if (this.#log !== undefined) appendFileSync(this.#log, text)
         output = (output + text).slice(-tailBytes)
         this.output = (this.output + text).slice(-tailBytes)

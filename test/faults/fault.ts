@@ -49,3 +49,8 @@ export function underWay(session: Session): number {
 
 /** Process start, stores opened, stream opened, on a machine that does other things too. */
 export const restartLimitMs = 10_000
+
+/** Whether the checkpoints are records of Kafka. */
+export function savesInKafka({ mode }: Session): boolean {
+  return mode.store === undefined
+}

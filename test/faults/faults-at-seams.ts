@@ -1,8 +1,9 @@
 import type { Daemon } from './daemon.ts'
-import { type Fault, moment, restartLimitMs } from './fault.ts'
+import { type Fault, moment, restartLimitMs, savesInKafka } from './fault.ts'
 import type { Frames, PassingRequest } from './frames.ts'
 import type { Link } from './link.ts'
-import { type Session, until } from './session.ts'
+import type { Session } from './session.ts'
+import { until } from './until.ts'
 
 /** Produce, AddPartitionsToTxn and EndTxn, as Kafka numbers its requests. */
 const produce = 0
@@ -19,7 +20,7 @@ interface Seam {
    * answered: the daemon has the answer, and no time for anything else.
    */
   readonly when: 'sent' | 'carried out' | 'answered'
-  readonly transactions?: boolean
+  readonly fits?: (session: Session) => boolean
 }
 
 const isRecords = ({ apiKey, head }: PassingRequest, session: Session): boolean =>
@@ -27,17 +28,18 @@ const isRecords = ({ apiKey, head }: PassingRequest, session: Session): boolean 
 const isCheckpoint = ({ apiKey, head }: PassingRequest, session: Session): boolean =>
   apiKey === produce && head.includes(session.checkpointTopic)
 const isCommit = ({ apiKey }: PassingRequest): boolean => apiKey === endTransaction
+const commits = ({ mode }: Session): boolean => mode.delivery === 'exactly-once'
 
 const seams: readonly Seam[] = [
   { name: 'before records are sent', is: isRecords, when: 'sent' },
   { name: 'records stored, not acknowledged', is: isRecords, when: 'carried out' },
   { name: 'records acknowledged', is: isRecords, when: 'answered' },
-  { name: 'before the checkpoint is sent', is: isCheckpoint, when: 'sent' },
-  { name: 'checkpoint stored, not acknowledged', is: isCheckpoint, when: 'carried out' },
-  { name: 'checkpoint acknowledged', is: isCheckpoint, when: 'answered' },
-  { name: 'before the commit is sent', is: isCommit, when: 'sent', transactions: true },
-  { name: 'committed, not acknowledged', is: isCommit, when: 'carried out', transactions: true },
-  { name: 'commit acknowledged', is: isCommit, when: 'answered', transactions: true },
+  { name: 'before the checkpoint is sent', is: isCheckpoint, when: 'sent', fits: savesInKafka },
+  { name: 'checkpoint stored, not acknowledged', is: isCheckpoint, when: 'carried out', fits: savesInKafka },
+  { name: 'checkpoint acknowledged', is: isCheckpoint, when: 'answered', fits: savesInKafka },
+  { name: 'before the commit is sent', is: isCommit, when: 'sent', fits: commits },
+  { name: 'committed, not acknowledged', is: isCommit, when: 'carried out', fits: commits },
+  { name: 'commit acknowledged', is: isCommit, when: 'answered', fits: commits },
 ]
 
 /** The daemon dies at each of them, and just after it has read. */
@@ -47,7 +49,7 @@ function killedAt(seam: Seam): Fault {
   return {
     name: `killed: ${seam.name}`,
     recoveryLimitMs: restartLimitMs,
-    fits: ({ mode }) => seam.transactions !== true || mode.delivery === 'exactly-once',
+    fits: seam.fits ?? (() => true),
     async inject(session) {
       await moment(session, 500)
       const trap = new Trap(seam, session)

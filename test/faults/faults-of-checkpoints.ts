@@ -1,7 +1,8 @@
 import { Kafka, logLevel, type Message } from 'kafkajs'
 import { parseCheckpoint, serializeCheckpoint } from '../../src/checkpoint/format.ts'
-import { type Fault, restartLimitMs } from './fault.ts'
-import { type Session, type StoredCheckpoint, until } from './session.ts'
+import { type Fault, restartLimitMs, savesInKafka } from './fault.ts'
+import type { Session, StoredCheckpoint } from './session.ts'
+import { until } from './until.ts'
 
 const noticeLimitMs = 120_000
 /** An hour, in units of cluster time. */
@@ -37,6 +38,7 @@ export const checkpointFaults: readonly Fault[] = damages.map(({ name, endsWith,
   name,
   recoveryLimitMs: restartLimitMs,
   mayEndWith: endsWith,
+  fits: savesInKafka,
   async inject(session) {
     const kept = session.daemons.filter(daemon => daemon.kept) // A copy that an earlier fault left stays away.
     await Promise.all(kept.map(daemon => daemon.stop('SIGKILL')))

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Fault, moment, restartLimitMs, someDaemon } from './fault.ts'
-import { type Session, until } from './session.ts'
+import { type Fault, moment, restartLimitMs, savesInKafka, someDaemon } from './fault.ts'
+import type { Session } from './session.ts'
+import { until } from './until.ts'
 
 const nothing = async () => {}
 /** Beyond the transaction timeout of 10 s and the broker's sweep of 10 s. */
@@ -114,7 +115,7 @@ export const zombie: Fault = {
   name: 'a frozen daemon is replaced and wakes up',
   recoveryLimitMs: restartLimitMs,
   mayEndWith: 'FENCED',
-  fits: ({ mode }) => mode.daemons === 1,
+  fits: session => session.mode.daemons === 1 && savesInKafka(session),
   async inject(session) {
     const [first] = session.daemons
     const copy = session.daemons.find(({ name }) => name === 'daemon-2') ?? (await session.addDaemon())

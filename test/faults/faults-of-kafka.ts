@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Kafka, logLevel } from 'kafkajs'
 import { alterTopic, deleteTopic, healthy, moveLeaders } from '../sink/kafka/conformance/cluster-admin.ts'
-import { type Fault, pick } from './fault.ts'
+import { type Fault, pick, savesInKafka } from './fault.ts'
 import type { Frames } from './frames.ts'
-import { type Session, until } from './session.ts'
+import type { Session } from './session.ts'
+import { until } from './until.ts'
 
 const nothing = async () => {}
 const startSignal = () => AbortSignal.timeout(120_000)
@@ -73,7 +74,7 @@ export const leadersMoved: Fault = {
 export const checkpointsUnanswered: Fault = {
   name: 'checkpoints are not answered',
   recoveryLimitMs: 2 * recoveryLimitMs,
-  fits: ({ mode }) => mode.delivery === 'at-least-once',
+  fits: session => session.mode.delivery === 'at-least-once' && savesInKafka(session),
   async inject(session) {
     const held = new Set<Frames>()
     const links = session.linksTo('kafka')

@@ -3,7 +3,8 @@ import { MongoClient } from 'mongodb'
 import type { Member } from '../../src/services/services.ts'
 import { type Fault, underWay } from './fault.ts'
 import { command, electionTimeoutMs } from './servers.ts'
-import { type Session, until } from './session.ts'
+import type { Session } from './session.ts'
+import { until } from './until.ts'
 
 const nothing = async () => {}
 const startSignal = () => AbortSignal.timeout(120_000)

@@ -13,6 +13,7 @@ const session: SessionReport = {
   starts: 2,
   memoryPeakBytes: 200 << 20,
   unknownOutcomes: 1,
+  loadPeak: 0.5,
   tookMs: 60_000,
 }
 const problems = (change: Partial<SessionReport>) => problemsOf([{ ...session, ...change }]).join('\n')
@@ -36,10 +37,24 @@ describe('a run is not green', () => {
   })
 })
 
-test('the summary names every kind, how often it bit, and its recovery', () => {
+test('the summary names every kind, how often it met work, and its recovery', () => {
   const slow = { ...kill, name: 'primary killed', recoveryMs: 20_000, bit: false }
-  const text = summary([session, { ...session, faults: [slow, { ...slow, recoveryMs: 12_000 }] }])
-  expect(text).toMatch(/at-least-once: 2 deployments, 3 faults, 4 starts/)
-  expect(text).toMatch(/daemon killed +1, bit +1; recovery median 0.9 s/)
-  expect(text).toMatch(/primary killed +2, bit +0; recovery median 20.0 s, most 20.0 s.*OVER ITS LIMIT/)
+  const text = summary([session, { ...session, seed: 8, faults: [slow, { ...slow, recoveryMs: 12_000 }] }])
+  expect(text).toBe(`### at-least-once
+Nothing broken in 2 deployments (seeds 7 to 8) and 2 minutes:
+- 3 faults, 1 of them under work; 4 starts of a daemon
+- 200 changes, 240 records, 40 duplicates; 2 writes whose outcome had to be found out
+- memory at most 200 MiB of 400 MiB
+
+| fault          | times | under work | recovery, median | longest |        limit |
+|----------------|------:|-----------:|-----------------:|--------:|-------------:|
+| daemon killed  |     1 |          1 |            0.9 s |   0.9 s |       10.0 s |
+| primary killed |     2 |          0 |           20.0 s |  20.0 s | 10.0 s, OVER |`)
+})
+
+test('the summary says first what is broken, and that the machine had other things to do', () => {
+  const text = summary([{ ...session, violations: ['G1: gone'], loadPeak: 9 }])
+  expect(text).toMatch(/^BROKEN: 1 violations in 1 deployment /m)
+  expect(text).toMatch(/THE MACHINE WAS BUSY, load 9.0 for each core/)
+  expect(summary([session])).not.toMatch(/BUSY|BROKEN/)
 })

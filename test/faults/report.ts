@@ -21,6 +21,8 @@ export interface SessionReport {
   readonly memoryPeakBytes: number
   /** Writes whose outcome the writer had to find out. */
   readonly unknownOutcomes: number
+  /** The machine's load average for each of its cores, at most: above one, everything waits for a core. */
+  readonly loadPeak: number
   readonly tookMs: number
 }
 
@@ -43,39 +45,71 @@ export function problemsOf(sessions: readonly SessionReport[]): string[] {
   return problems
 }
 
-/** Faults by mode and kind, with how often they bit and how long recovery took. */
+/** What a run has shown, a section of Markdown for each mode: to be read in a terminal, and to be pasted. */
 export function summary(sessions: readonly SessionReport[]): string {
-  const lines: string[] = []
-  for (const [mode, reports] of Map.groupBy(sessions, session => session.mode)) {
-    const sum = (value: (report: SessionReport) => number) => reports.reduce((all, report) => all + value(report), 0)
-    const memory = Math.max(...reports.map(({ memoryPeakBytes }) => memoryPeakBytes))
-    const counts = [
-      `${reports.length} deployments`,
-      `${sum(r => r.faults.length)} faults`,
-      `${sum(r => r.starts)} starts of a daemon`,
-      `${sum(r => r.changes)} changes`,
-      `${sum(r => r.records)} records`,
-      `${sum(r => r.duplicates)} duplicates`,
-      `${sum(r => r.unknownOutcomes)} writes whose outcome had to be found out`,
-      `memory at most ${megabytes(memory)} of ${megabytes(memoryLimitBytes)}`,
-      `${Math.round(sum(r => r.tookMs) / 1000)} s`,
-    ]
-    lines.push(`${mode}: ${counts.join(', ')}`, ...kinds(reports.flatMap(report => report.faults)))
-  }
-  return lines.join('\n')
+  return [...Map.groupBy(sessions, session => session.mode)]
+    .map(([mode, reports]) =>
+      [`### ${mode}`, ...counts(reports), '', ...table(reports.flatMap(r => r.faults))].join('\n'),
+    )
+    .join('\n\n')
 }
 
-function kinds(faults: readonly FaultReport[]): string[] {
-  return [...Map.groupBy(faults, ({ name }) => name)].sort().map(([name, all]) => {
-    const times = all.map(({ recoveryMs }) => recoveryMs).sort((a, b) => a - b)
-    const median = times[times.length >> 1] ?? 0
-    const bit = all.filter(fault => fault.bit).length
-    const limitMs = all[0]?.limitMs ?? 0
-    const slow = median > limitMs ? '  OVER ITS LIMIT' : ''
-    const recovery = `recovery median ${seconds(median)}, most ${seconds(times.at(-1) ?? 0)}, limit ${seconds(limitMs)}`
-    return `  ${name.padEnd(48)} ${String(all.length).padStart(4)}, bit ${String(bit).padStart(4)}; ${recovery}${slow}`
-  })
+function counts(reports: readonly SessionReport[]): string[] {
+  const sum = (value: (report: SessionReport) => number) => reports.reduce((all, report) => all + value(report), 0)
+  const most = (value: (report: SessionReport) => number) => Math.max(...reports.map(value))
+  const faults = reports.flatMap(report => report.faults)
+  const violations = sum(r => r.violations.length)
+  const seeds = reports.map(({ seed }) => seed)
+  const lines = [
+    `${violations === 0 ? 'Nothing broken' : `BROKEN: ${violations} violations`} in ${plural(reports.length, 'deployment')} ` +
+      `(seeds ${Math.min(...seeds)} to ${Math.max(...seeds)}) and ${Math.round(sum(r => r.tookMs) / 60_000)} minutes:`,
+    `- ${plural(faults.length, 'fault')}, ${faults.filter(({ bit }) => bit).length} of them under work; ` +
+      `${plural(
+        sum(r => r.starts),
+        'start',
+      )} of a daemon`,
+    `- ${count(sum(r => r.changes))} changes, ${count(sum(r => r.records))} records, ` +
+      `${count(sum(r => r.duplicates))} duplicates; ${plural(
+        sum(r => r.unknownOutcomes),
+        'write',
+      )} whose outcome had to be found out`,
+    `- memory at most ${megabytes(most(r => r.memoryPeakBytes))} of ${megabytes(memoryLimitBytes)}`,
+  ]
+  const load = most(r => r.loadPeak)
+  if (load <= busyLoad) return lines
+  return [
+    ...lines,
+    `- THE MACHINE WAS BUSY, load ${load.toFixed(1)} for each core: recoveries tell of it, not of the product`,
+  ]
 }
 
+/** Above it, a process waits for its core about as long as it has it. */
+const busyLoad = 2
+
+function table(faults: readonly FaultReport[]): string[] {
+  const rows = [...Map.groupBy(faults, ({ name }) => name)]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, all]) => {
+      const times = all.map(({ recoveryMs }) => recoveryMs).sort((a, b) => a - b)
+      const median = times[times.length >> 1] ?? 0
+      const limitMs = all[0]?.limitMs ?? 0
+      const limit = `${seconds(limitMs)}${median > limitMs ? ', OVER' : ''}`
+      const bit = all.filter(fault => fault.bit).length
+      return [name, String(all.length), String(bit), seconds(median), seconds(times.at(-1) ?? 0), limit]
+    })
+  return aligned([['fault', 'times', 'under work', 'recovery, median', 'longest', 'limit'], ...rows])
+}
+
+function aligned(rows: readonly (readonly string[])[]): string[] {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map(row => row[column]!.length)))
+  const line = (row: readonly string[]) =>
+    `| ${row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join(' | ')} |`
+  const rule = `|${widths.map((width, i) => (i === 0 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`)).join('|')}|`
+  const [head, ...body] = rows
+  return [line(head!), rule, ...body.map(line)]
+}
+
+const count = (n: number) => n.toLocaleString('en-US')
+const plural = (n: number, noun: string) => `${count(n)} ${noun}${n === 1 ? '' : 's'}`
 const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`
 const megabytes = (bytes: number) => `${Math.round(bytes / 2 ** 20)} MiB`

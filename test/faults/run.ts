@@ -1,3 +1,4 @@
+import { availableParallelism, loadavg } from 'node:os'
 import { catalogue } from './catalogue.ts'
 import type { Fault, Harm } from './fault.ts'
 import { kafkaIsWhole } from './faults-of-kafka.ts'
@@ -26,12 +27,29 @@ const leastHardStopMs = 90_000
 
 /** Runs a deployment through `faults` under traffic and judges its whole history. */
 export async function runSession(plan: SessionPlan): Promise<SessionReport> {
-  const { mode, seed, say } = plan
   const startedMs = Date.now()
-  await healServers(plan.servers)
-  await using session = await Session.open(plan)
+  let session: Session
+  try {
+    await healServers(plan.servers)
+    session = await Session.open(plan)
+  } catch (error) {
+    return { ...nothing(plan), violations: [`G8: ${(error as Error).message}`], tookMs: Date.now() - startedMs }
+  }
+  await using open = session
+  return { ...(await sufferAll(open, plan)), tookMs: Date.now() - startedMs }
+}
+
+/** Of a deployment that never came to work. */
+function nothing({ mode, seed }: SessionPlan): Omit<SessionReport, 'violations' | 'tookMs'> {
+  const counts = { changes: 0, records: 0, duplicates: 0, starts: 0, memoryPeakBytes: 0, unknownOutcomes: 0 }
+  return { mode: mode.name, seed, faults: [], ...counts, loadPeak: 0 }
+}
+
+async function sufferAll(session: Session, plan: SessionPlan): Promise<Omit<SessionReport, 'tookMs'>> {
+  const { mode, seed, say } = plan
   const faults: FaultReport[] = []
   const violations: string[] = []
+  let loadPeak = 0
   try {
     await session.progress(leastHardStopMs)
     for (const fault of plan.faults) {
@@ -39,23 +57,21 @@ export async function runSession(plan: SessionPlan): Promise<SessionReport> {
       if (fault.fits?.(session) === false) continue
       say(`${mode.name}: ${fault.name}`)
       faults.push(await suffer(session, fault))
+      loadPeak = Math.max(loadPeak, loadavg()[0]! / availableParallelism())
     }
     const verdict = await session.finish()
     violations.push(...verdict.violations)
   } catch (error) {
-    violations.push(`G8: ${(error as Error).message}`, ...lastWords(session))
-    const found = session.judgeNow()
-    violations.push(...found)
+    violations.push(`G8: ${(error as Error).message}`, ...lastWords(session), ...session.judgeNow())
   }
   const { arrivals, daemons, changes } = session
   return {
-    ...{ mode: mode.name, seed, faults, violations, changes },
+    ...{ mode: mode.name, seed, faults, violations, changes, loadPeak },
     records: arrivals.seen.length,
     duplicates: arrivals.duplicates,
     starts: daemons.reduce((sum, { starts }) => sum + starts, 0),
     memoryPeakBytes: Math.max(...daemons.map(({ memoryPeakBytes }) => memoryPeakBytes)),
     unknownOutcomes: session.writer.unknown,
-    tookMs: Date.now() - startedMs,
   }
 }
 

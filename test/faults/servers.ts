@@ -12,12 +12,32 @@ export interface Servers extends AsyncDisposable {
 
 export const electionTimeoutMs = 2_000
 
+/**
+ * Rights are looked at, and whoever comes may do everything where no rule says otherwise: so a fault can make one. The
+ * controllers, which find each other before there are any rules, need a user who is above them.
+ */
+const login = 'org.apache.kafka.common.security.plain.PlainLoginModule'
+const openUnlessRuled = {
+  'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+  'allow.everyone.if.no.acl.found': true,
+  'super.users': 'User:controller',
+  'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:SASL_PLAINTEXT',
+  'sasl.mechanism.controller.protocol': 'PLAIN',
+  'listener.name.controller.sasl.enabled.mechanisms': 'PLAIN',
+  'listener.name.controller.plain.sasl.jaas.config': `${login} required username="controller" password="c" user_controller="c";`,
+}
+
+/** Minutes of what a session writes; a fault overwrites all of it. */
+const oplogSizeMb = 96
+
 /** Three mongods that take fail points, and three brokers that want two replicas in sync. */
 export async function startServers(): Promise<Servers> {
   await using stack = new AsyncDisposableStack()
   const setParameters = { enableTestCommands: 1, writePeriodicNoops: true, periodicNoopIntervalSecs: 1 }
-  const mongodb = stack.use(await startReplicaSet({ ...options(), members: 3, electionTimeoutMs, setParameters }))
-  const kafka = stack.use(await startBrokers(options()))
+  const mongodb = stack.use(
+    await startReplicaSet({ ...options(), members: 3, electionTimeoutMs, setParameters, oplogSizeMb }),
+  )
+  const kafka = stack.use(await startBrokers({ ...options(), properties: openUnlessRuled }))
   const owned = stack.move()
   return { mongodb, kafka, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }

@@ -1,7 +1,6 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { parseCheckpoint } from '../../src/checkpoint/format.ts'
 import { seeded } from '../simulation/schedule.ts'
 import { Arrivals } from './arrivals.ts'
@@ -12,7 +11,9 @@ import { judge, judgeCheckpoints, type Verdict } from './judge.ts'
 import { Link } from './link.ts'
 import type { Mode } from './modes.ts'
 import type { Servers } from './servers.ts'
+import { SmallDisk } from './small-disk.ts'
 import { Tail } from './tail.ts'
+import { until } from './until.ts'
 import { Writer } from './writer.ts'
 
 export interface SessionOptions {
@@ -49,6 +50,8 @@ export class Session implements AsyncDisposable {
   readonly daemons: Daemon[] = []
   /** What only a look at the checkpoints in the middle of things can find. */
   readonly violations: string[] = []
+  /** Where the checkpoints are, if not in Kafka. */
+  disk: SmallDisk | undefined
   readonly #options: SessionOptions
   readonly #stack = new AsyncDisposableStack()
   readonly #saved = new Map<string, SavedPosition>()
@@ -89,6 +92,8 @@ export class Session implements AsyncDisposable {
     const { writer } = this
     this.#directory = await mkdtemp(join(tmpdir(), 'm2k-faults-'))
     this.#stack.defer(() => rm(this.#directory, { recursive: true, force: true }))
+    if (this.mode.store === 'file')
+      this.disk = this.#stack.use(await SmallDisk.open(join(this.#directory, 'positions')))
     this.#stack.use(writer)
     await writer.create()
     for (let i = 0; i < this.mode.daemons; i++) await (await this.addDaemon()).start()
@@ -139,12 +144,16 @@ mongodb: { uri: "${mongodb.uri}" }
 sink: { brokers: ${JSON.stringify(kafka.brokers)}, producer: { requestTimeout: 10s } }
 admin: { port: 0 }
 retry: { initial: 100ms, max: 1s }
-${this.mode.settings.join('\n')}
+${[...this.mode.settings, ...this.#storeSettings].join('\n')}
 pipelines:
   - name: all
     source: { collections: [${this.name}.*] }
     partitions: ${partitions}
 `
+  }
+
+  get #storeSettings(): string[] {
+    return this.disk === undefined ? [] : [`checkpoint: { store: file, path: "${this.disk.directory}" }`]
   }
 
   /** Waits until some change arrives that is acknowledged from now on, in every lane. */
@@ -174,13 +183,21 @@ pipelines:
   /** Compares the checkpoints with what stands in the topics. No daemon may run, and none is started meanwhile. */
   async judgeCheckpoints(): Promise<void> {
     await this.#tail?.caughtUp(settleLimitMs)
+    for (const file of await this.checkpointFiles()) this.#saw(await readFile(file))
     const saved = [...this.#saved.values()]
     const { journal } = this.writer
     const found = judgeCheckpoints(journal, this.arrivals.seen, saved, key => this.arrivals.slotOf(key))
     this.violations.push(...found)
   }
 
-  /** The last checkpoints, as they are stored. */
+  /** The files that hold them, where they are in files. */
+  async checkpointFiles(): Promise<string[]> {
+    const { directory } = this.disk ?? {}
+    if (directory === undefined) return []
+    return (await readdir(directory)).filter(name => name.endsWith('.checkpoint')).map(name => join(directory, name))
+  }
+
+  /** The last checkpoints, as they are stored in Kafka. */
   async checkpoints(): Promise<StoredCheckpoint[]> {
     await this.#tail?.caughtUp(settleLimitMs)
     return [...this.#stored.values()].map(({ key, value, partition }) => {
@@ -230,24 +247,19 @@ pipelines:
   #seeCheckpoint(partition: number, { key, value }: FetchedRecord): void {
     if (key === null || value === null) return
     try {
-      const { pipeline, slot, position } = parseCheckpoint(value, this.checkpointTopic)
-      this.#saved.set(`${pipeline}/${slot}`, { pipeline, slot, time: BigInt(position.clusterTime) })
+      this.#saw(value)
       this.#stored.set(String(key), { key, value, partition })
     } catch {
       // One that a fault has damaged; the daemon must say so, and does not write any itself.
     }
   }
 
+  #saw(stored: Buffer): void {
+    const { pipeline, slot, position } = parseCheckpoint(stored, 'what is stored')
+    this.#saved.set(`${pipeline}/${slot}`, { pipeline, slot, time: BigInt(position.clusterTime) })
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack.disposeAsync()
-  }
-}
-
-/** Asks every 20 ms until the answer is true. The limit is a safety net and not what is tested. */
-export async function until(ask: () => boolean | Promise<boolean>, what: string, limitMs: number): Promise<void> {
-  const deadlineMs = Date.now() + limitMs
-  while (!(await ask())) {
-    if (Date.now() > deadlineMs) throw new Error(`never came: ${what}`)
-    await sleep(20)
   }
 }

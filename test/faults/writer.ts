@@ -53,7 +53,8 @@ export class Writer implements AsyncDisposable {
   unknown = 0
   readonly #options: WriterOptions
   readonly #client: MongoClient
-  readonly #stop = new AbortController()
+  #stop = new AbortController()
+  #starts = 0
   #work: Promise<unknown> = Promise.resolve()
   #failure: unknown
 
@@ -70,17 +71,25 @@ export class Writer implements AsyncDisposable {
     }
   }
 
+  /** Begins, or goes on after `hold`. */
   start(): void {
+    this.#stop = new AbortController()
+    this.#starts += 1
     const work = Array.from({ length: lanes }, (_, lane) => this.#runLane(lane))
     this.#work = Promise.all(work).catch(error => {
       this.#failure ??= error
     })
   }
 
-  /** Ends what is under way. Throws where the collection was not what the journal says. */
-  async stop(): Promise<void> {
+  /** Ends what is under way, until `start`. */
+  async hold(): Promise<void> {
     this.#stop.abort()
     await this.#work
+  }
+
+  /** Ends what is under way, for good. Throws where the collection was not what the journal says. */
+  async stop(): Promise<void> {
+    await this.hold()
     if (this.#failure !== undefined) throw this.#failure
   }
 
@@ -118,10 +127,11 @@ export class Writer implements AsyncDisposable {
   }
 
   async #runLane(lane: number): Promise<void> {
-    const random = seeded(this.#options.seed * 1_000 + lane)
+    const random = seeded(this.#options.seed * 1_000 + this.#starts * lanes + lane)
     const name = this.#options.collections[lane % this.#options.collections.length]!
     await using session = this.#client.startSession()
-    while (!this.#stop.signal.aborted) {
+    const { signal } = this.#stop
+    while (!signal.aborted) {
       const picks = new Set(Array.from({ length: stepsOfGroup }, () => Math.floor(random() * documentsOfLane)))
       const steps = [...picks].map(pick => this.#step(name, lane * documentsOfLane + pick, random))
       await this.#carryOut(name, steps, session, random() < 0.3)
@@ -198,8 +208,7 @@ export class Writer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort()
-    await this.#work
+    await this.hold()
     await this.#client.close()
   }
 }
