@@ -36,9 +36,9 @@ const absences: readonly Absence[] = [
 ]
 
 /**
- * MongoDB no longer has what follows the checkpoint. The pipeline says so and stops, again and again, and never begins
- * anywhere else by itself. Nothing of its own is written meanwhile, so that the operator's remedy, to set the
- * checkpoint to the present, loses nothing either: the judge sees whether that is so.
+ * MongoDB no longer has what follows the checkpoint. The pipeline says so and the process ends, again and again; it
+ * never begins anywhere else by itself. Nothing of its own is written meanwhile, so that the operator's remedy, to set
+ * the checkpoint to the present, loses nothing either: the judge sees whether that is so.
  */
 export const historyFaults: readonly Fault[] = absences.map(({ name, leave, comeBack }) => ({
   name,
@@ -50,9 +50,10 @@ export const historyFaults: readonly Fault[] = absences.map(({ name, leave, come
     await until(() => underWay(session) <= 0, 'what was written before', settleLimitMs)
     await Promise.all(kept.map(leave))
     await overwrite(session)
-    const heard = kept.map(daemon => daemon.listenFor(lost))
+    const ended = kept.map(({ surprises }) => surprises.length)
     await Promise.all(kept.map(comeBack))
-    const isNoticed = () => heard.some(hasHeard => hasHeard())
+    const isNoticed = () =>
+      kept.some(({ surprises }, i) => surprises.slice(ended[i]).some(({ output }) => output.includes(lost)))
     await until(isNoticed, lost, noticeLimitMs).catch(() => undefined)
     const noticed = isNoticed()
     const heal = async () => {

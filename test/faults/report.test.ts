@@ -41,7 +41,7 @@ test('the summary names every kind, how often it met work, and its recovery', ()
   const slow = { ...kill, name: 'primary killed', recoveryMs: 20_000, bit: false }
   const text = summary([session, { ...session, seed: 8, faults: [slow, { ...slow, recoveryMs: 12_000 }] }])
   expect(text).toBe(`### at-least-once
-Nothing broken in 2 deployments (seeds 7 to 8) and 2 minutes:
+Nothing broken in 2 deployments (seeds 7, 8) and 2 minutes:
 - 3 faults, 1 of them under work; 4 starts of a daemon
 - 200 changes, 240 records, 40 duplicates; 2 writes whose outcome had to be found out
 - memory at most 200 MiB of 400 MiB
@@ -54,7 +54,7 @@ Nothing broken in 2 deployments (seeds 7 to 8) and 2 minutes:
 
 test('the summary says first what is broken, and that the machine had other things to do', () => {
   const text = summary([{ ...session, violations: ['G1: gone'], loadPeak: 9 }])
-  expect(text).toMatch(/^BROKEN: 1 violations in 1 deployment /m)
+  expect(text).toMatch(/^BROKEN: 1 violation in 1 deployment \(seed 7\) and 1 minute:/m)
   expect(text).toMatch(/THE MACHINE WAS BUSY, load 9.0 for each core/)
   expect(summary([session])).not.toMatch(/BUSY|BROKEN/)
 })

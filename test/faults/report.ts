@@ -61,8 +61,8 @@ function counts(reports: readonly SessionReport[]): string[] {
   const violations = sum(r => r.violations.length)
   const seeds = reports.map(({ seed }) => seed)
   const lines = [
-    `${violations === 0 ? 'Nothing broken' : `BROKEN: ${violations} violations`} in ${plural(reports.length, 'deployment')} ` +
-      `(seeds ${Math.min(...seeds)} to ${Math.max(...seeds)}) and ${Math.round(sum(r => r.tookMs) / 60_000)} minutes:`,
+    `${violations === 0 ? 'Nothing broken' : `BROKEN: ${plural(violations, 'violation')}`} in ${plural(reports.length, 'deployment')} ` +
+      `(${seeds.length === 1 ? 'seed' : 'seeds'} ${seeds.join(', ')}) and ${plural(Math.round(sum(r => r.tookMs) / 60_000), 'minute')}:`,
     `- ${plural(faults.length, 'fault')}, ${faults.filter(({ bit }) => bit).length} of them under work; ` +
       `${plural(
         sum(r => r.starts),
