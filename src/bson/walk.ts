@@ -143,7 +143,7 @@ function codeWithScopeEnd(bytes: Buffer, start: number, limit: number): number {
  * element's parts are; every element is checked to lie inside the document.
  */
 export class Elements {
-  readonly bytes: Buffer
+  bytes: Buffer
   type = 0
   nameStart = 0
   /** Offset of the zero byte behind the name. */
@@ -151,12 +151,19 @@ export class Elements {
   valueStart = 0
   valueEnd = 0
   /** Offset of the document's terminator. */
-  readonly #last: number
+  #last: number
 
   /** The document or array at `bytes[start, limit)`, or a part of that. Throws a RangeError where its frame is malformed. */
   constructor(bytes: Buffer, start: number, limit: number) {
     this.bytes = bytes
     this.#last = documentEnd(bytes, start, limit) - 1
+    this.valueEnd = start + 4
+  }
+
+  /** Begins with another document, as a new one would: for who reads one after the other. */
+  reset(bytes: Buffer, start: number, limit: number): void {
+    this.#last = documentEnd(bytes, start, limit) - 1
+    this.bytes = bytes
     this.valueEnd = start + 4
   }
 
@@ -174,10 +181,7 @@ export class Elements {
 
   /** Whether the element's name is `name`, given as UTF-8. */
   isNamed(name: Buffer): boolean {
-    const { bytes, nameStart } = this
-    if (this.nameEnd - nameStart !== name.length) return false
-    for (let i = 0; i < name.length; i++) if (bytes[nameStart + i] !== name[i]) return false
-    return true
+    return isText(this.bytes, this.nameStart, this.nameEnd, name)
   }
 
   /** The element's name as text; malformed UTF-8 becomes U+FFFD. */
@@ -194,7 +198,20 @@ export class Elements {
 /** The first top-level field `name` (text, or its UTF-8) of a document. Throws a RangeError for malformed BSON before it. */
 export function findField(bytes: Buffer, start: number, limit: number, name: string | Buffer): FoundValue | undefined {
   const wanted = typeof name === 'string' ? Buffer.from(name) : name
-  const elements = new Elements(bytes, start, limit)
-  while (elements.next()) if (elements.isNamed(wanted)) return elements.value()
+  const last = documentEnd(bytes, start, limit) - 1
+  for (let at = start + 4; at !== last; ) {
+    const type = bytes[at]!
+    const nameEnd = cStringEnd(bytes, at + 1, last)
+    const end = valueEnd(type, bytes, nameEnd + 1, last)
+    if (isText(bytes, at + 1, nameEnd, wanted)) return { type, bytes, start: nameEnd + 1, end }
+    at = end
+  }
   return undefined
+}
+
+/** Whether `bytes[start, end)` is `wanted`. */
+function isText(bytes: Buffer, start: number, end: number, wanted: Buffer): boolean {
+  if (end - start !== wanted.length) return false
+  for (let i = 0; i < wanted.length; i++) if (bytes[start + i] !== wanted[i]) return false
+  return true
 }

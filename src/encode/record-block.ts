@@ -56,8 +56,7 @@ export class RecordBlock implements EncodedBlock {
 
   release(): void {
     this.out.reset()
-    this.count = 0
-    this.topics.length = 0
+    this.count = 0 // The topics stay: an array that is cut to nothing would grow again with every batch.
     this.#giveBack(this)
   }
 

@@ -11,8 +11,10 @@ export class Part {
   readonly #position: Position
   /** Whether the pipeline has the first events of the batch already. */
   readonly #ahead: boolean
-  readonly #events: RawEvent[] = []
+  #events: RawEvent[] = []
   #bytes = 0
+  /** Whether all events of the batch are the pipeline's, and so the batch's own list is. */
+  #whole = false
 
   /** `first` is the position of the first event of `batch`. */
   constructor(batch: RawBatch, position: Position, first: Position | undefined) {
@@ -20,6 +22,14 @@ export class Part {
     this.#position = position
     // Events are in order: only where the first is at or below the position are comparisons needed.
     this.#ahead = first !== undefined && first.compare(position) <= 0
+  }
+
+  /** The events `from` to `to` - 1 of the batch. */
+  addRun(from: number, to: number): void {
+    const { events } = this.#batch
+    this.#whole = !this.#ahead && from === 0 && to === events.length
+    if (this.#whole) return
+    for (let i = from; i < to; i++) this.add(events[i]!)
   }
 
   add(event: RawEvent): void {
@@ -30,8 +40,9 @@ export class Part {
 
   /** With the batch's position whether or not there are events. */
   finish(): RawBatch {
-    const { position, more } = this.#batch
-    return { events: this.#events, position: later(position, this.#position), bytes: this.#bytes, more }
+    const { position, more, events, bytes } = this.#batch
+    const mine = this.#whole ? { events, bytes } : { events: this.#events, bytes: this.#bytes }
+    return { ...mine, position: later(position, this.#position), more }
   }
 }
 
@@ -47,6 +58,15 @@ export function markOf(batch: RawBatch, position: Position): RawBatch {
 /** Invalidate is about a stream, which is ours: the pipelines see the drop or rename itself. */
 function isOfStream(event: RawEvent): boolean {
   return event.operation === 'invalidate'
+}
+
+/** Where the run ends that begins at `from`: events of one namespace, or one event of the stream itself. */
+function runEnd(events: readonly RawEvent[], from: number): number {
+  const { namespace } = events[from]!
+  let to = from + 1
+  if (isOfStream(events[from]!)) return to
+  while (to < events.length && events[to]!.namespace === namespace && !isOfStream(events[to]!)) to++
+  return to
 }
 
 /** A place that batches are dealt out to: one pipeline, one slot. */
@@ -71,11 +91,11 @@ interface Hand<P> {
 }
 
 const maxNamespaces = 10_000
-const unknownHash = -1
 
 /**
  * Deals batches out among many pipelines and slots: each event is looked at once, however many there are, and hashed
- * once at most. Events without a document (drop, rename, dropDatabase) are slot 0's.
+ * once for every number of slots. Runs of one namespace go together, and a batch that is one pipeline's as it is is not
+ * copied. Events without a document (drop, rename, dropDatabase) are slot 0's.
  */
 export class Dealer<P extends Place> {
   readonly #places: ReadonlySet<P>
@@ -93,20 +113,14 @@ export class Dealer<P extends Place> {
   /** The parts of those that have events in `batch`. */
   deal(batch: RawBatch): ReadonlyMap<P, Part> {
     const deal = new Deal<P>(batch)
-    let namespace: Namespace | undefined
-    let hands: readonly Hand<P>[] = []
-    for (const event of batch.events) {
-      if (isOfStream(event)) continue
-      if (event.namespace !== namespace) {
-        namespace = event.namespace
-        hands = deal.hands(namespace, this.#ringsOf(namespace))
-      }
-      let hash = unknownHash
-      for (const hand of hands) {
-        const { count } = hand.ring
-        if (count > 1 && hash === unknownHash) hash = hashOf(event)
-        const slot = count > 1 ? hash % count : 0
-        for (const part of hand.parts[slot] ?? deal.parts(hand, slot)) part.add(event)
+    const { events } = batch
+    for (let from = 0, to = 0; from < events.length; from = to) {
+      to = runEnd(events, from)
+      const { namespace } = events[from]!
+      if (isOfStream(events[from]!)) continue
+      for (const hand of deal.hands(namespace, this.#ringsOf(namespace))) {
+        if (hand.ring.count > 1) deal.bySlot(hand, from, to)
+        else for (const part of deal.parts(hand, 0)) part.addRun(from, to)
       }
     }
     return deal.byPlace
@@ -147,7 +161,20 @@ class Deal<P extends Place> {
     return hands
   }
 
+  /** Deals the events `from` to `to` - 1 out to the slots that their documents belong to. */
+  bySlot(hand: Hand<P>, from: number, to: number): void {
+    const { events } = this.#batch
+    const { count } = hand.ring
+    for (let i = from; i < to; i++) {
+      const event = events[i]!
+      const parts = this.parts(hand, hashOf(event) % count)
+      for (let j = 0; j < parts.length; j++) parts[j]!.add(event)
+    }
+  }
+
   parts({ ring, parts }: Hand<P>, slot: number): readonly Part[] {
+    const known = parts[slot]
+    if (known !== undefined) return known
     const made = (ring.places[slot] ?? []).map(place => {
       const part = this.byPlace.get(place) ?? new Part(this.#batch, place.position, this.#first)
       this.byPlace.set(place, part)

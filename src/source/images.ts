@@ -30,7 +30,7 @@ const changing: ReadonlySet<string> = new Set(['update', 'replace', 'delete'])
 /** Whether the document of `event` is looked up on our side. Inserts and replaces always carry theirs. */
 export function needsLookup(event: RawEvent, { fullDocument, filter }: Selection): boolean {
   if (event.operation !== 'update') return false
-  if (fullDocument === 'auto') return event.afterStart === 0
+  if (fullDocument === 'auto') return !event.hasAfter
   return fullDocument === 'updateLookup' && filter === undefined
 }
 
@@ -63,24 +63,24 @@ function imagesOf(event: RawEvent, selection: Selection, wanted: Wanted | undefi
   const { operation } = event
   if (!changing.has(operation)) return undefined
   refuseMissing(event, selection)
-  const dropsBefore = event.beforeStart !== 0 && selection.fullDocumentBeforeChange === 'default'
+  const dropsBefore = event.hasBefore && selection.fullDocumentBeforeChange === 'default'
   const before = dropsBefore ? undefined : event.before
   if (operation === 'update') {
     const { fullDocument } = selection
-    if (fullDocument === 'updateLookup' || (fullDocument === 'auto' && event.afterStart === 0)) {
+    if (fullDocument === 'updateLookup' || (fullDocument === 'auto' && !event.hasAfter)) {
       // What was not wanted from us MongoDB has looked up.
       const after = wanted ? wanted.document : event.after
       return { before, after, label: after ? 'later' : 'missing' }
     }
-    if (fullDocument === 'default' && event.afterStart !== 0) return { before, after: undefined, label: 'none' }
+    if (fullDocument === 'default' && event.hasAfter) return { before, after: undefined, label: 'none' }
   }
   if (!dropsBefore) return undefined
   return { before, after: event.after, label: operation === 'delete' ? 'none' : event.label }
 }
 
 function refuseMissing(event: RawEvent, selection: Selection): void {
-  const noAfter = selection.fullDocument === 'required' && event.operation === 'update' && event.afterStart === 0
-  const noBefore = selection.fullDocumentBeforeChange === 'required' && event.beforeStart === 0
+  const noAfter = selection.fullDocument === 'required' && event.operation === 'update' && !event.hasAfter
+  const noBefore = selection.fullDocumentBeforeChange === 'required' && !event.hasBefore
   if (!noAfter && !noBefore) return
   const which = noAfter ? 'post-image' : 'pre-image'
   const place = `${event.db}.${event.collection} at ${event.position}`

@@ -25,7 +25,8 @@ function slotAt(time: number, operation: string, count: number): number {
 }
 
 function batchOf(events: readonly RawEvent[], end: number): RawBatch {
-  return { events, position: Position.ofTime(BigInt(end)), bytes: 0, more: false }
+  const bytes = events.reduce((sum, event) => sum + event.end - event.start, 0)
+  return { events, position: Position.ofTime(BigInt(end)), bytes, more: false }
 }
 
 const name = fc.constantFrom('a', 'b', 'c')
