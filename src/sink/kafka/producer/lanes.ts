@@ -35,16 +35,3 @@ export class Lanes {
     this.#byTopic.clear()
   }
 }
-
-/** The lane whose first batch has waited longest without any progress, and since when; undefined where none waits. */
-export function mostStalled(lanes: Iterable<Lane>): { readonly lane: Lane; readonly sinceMs: number } | undefined {
-  let oldest: Lane | undefined
-  let oldestMs = Number.POSITIVE_INFINITY
-  for (const lane of lanes) {
-    const sinceMs = lane.queue.stalledSinceMs ?? Number.POSITIVE_INFINITY
-    if (sinceMs >= oldestMs) continue
-    oldest = lane
-    oldestMs = sinceMs
-  }
-  return oldest && { lane: oldest, sinceMs: oldestMs }
-}

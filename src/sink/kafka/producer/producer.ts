@@ -1,11 +1,11 @@
 import { asFault, Configuration, type Fault, Fenced, Retryable } from '../../../errors.ts'
 import type { Records } from '../../../record.ts'
 import { RecordBatch } from '../record-batch/record-batch.ts'
-import { Alarm } from './alarm.ts'
 import { type Call, Calls } from './call.ts'
+import { DeliveryDeadline } from './delivery-deadline.ts'
 import { judgeFence } from './judge-fence.ts'
 import type { Lane, LaneOwner } from './lane.ts'
-import { Lanes, mostStalled } from './lanes.ts'
+import { Lanes } from './lanes.ts'
 import { openTransactions } from './open-transactions.ts'
 import { PartitionQueue } from './partition-queue.ts'
 import { meaningOf, nameOf, networkException } from './produce-errors.ts'
@@ -27,7 +27,7 @@ export class Producer implements LaneOwner, AsyncDisposable {
   readonly #lanes: Lanes
   readonly #transactions: Transactions | undefined
   readonly #calls = new Calls()
-  readonly #deadline: Alarm
+  readonly #deadline: DeliveryDeadline
   /** Resolves when the producer has ended, nothing of it is on the wire and nothing will be. */
   readonly #quiet = Promise.withResolvers<void>()
   #queuedBytes = 0
@@ -39,7 +39,10 @@ export class Producer implements LaneOwner, AsyncDisposable {
     this.#parts = parts
     this.#lanes = new Lanes(this, () => parts.createQueue?.() ?? new PartitionQueue(0))
     this.#transactions = openTransactions(parts, this.fail.bind(this), this.#giveUp.bind(this))
-    this.#deadline = new Alarm(parts.clock, () => this.#checkDeadline())
+    const { clock, settings } = parts
+    const limitMs = settings.deliveryTimeoutMs
+    const onLate = (lane: Lane) => this.#giveUp(lateFault(lane, limitMs))
+    this.#deadline = new DeliveryDeadline({ lanes: () => this.#lanes.all(), limitMs, clock, onLate })
   }
 
   get transactionalId(): string | undefined {
@@ -224,7 +227,7 @@ export class Producer implements LaneOwner, AsyncDisposable {
       }
       this.#count(batch)
     }
-    this.#deadline.set(nowMs + this.#parts.settings.deliveryTimeoutMs)
+    this.#deadline.begin(nowMs)
     for (const lane of touched) this.#parts.dispatcher.offer(lane)
     return touched
   }
@@ -257,18 +260,6 @@ export class Producer implements LaneOwner, AsyncDisposable {
   #remove(batch: QueuedBatch): void {
     this.#queuedBytes -= batch.countedBytes
     batch.records.release()
-  }
-
-  #checkDeadline(): void {
-    const { clock, settings } = this.#parts
-    const oldest = mostStalled(this.#lanes.all())
-    if (oldest === undefined) return
-    const lateMs = oldest.sinceMs + settings.deliveryTimeoutMs
-    if (clock.nowMs() < lateMs) {
-      this.#deadline.set(lateMs)
-      return
-    }
-    this.#giveUp(lateFault(oldest.lane, settings.deliveryTimeoutMs))
   }
 
   #giveUp(fault: Fault): void {
