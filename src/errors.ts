@@ -4,6 +4,8 @@
  */
 export const remedies = {
   CONFIG_INVALID: 'Correct the configuration file at the named lines; `mongo2kafka validate -c FILE` checks it alone.',
+  CONFIG_SUPERSEDED:
+    'Another worker went on with a later `revision` of the configuration. Bring the file of this one up to date: it is loaded by itself. To go back to an older configuration, give it a higher `revision`.',
   NODE_TOO_OLD: 'Run it on Node.js 24.6 or newer.',
   SOURCE_STANDALONE:
     'Change streams need a replica set. Stop mongod, start it again with --replSet rs0, then run once in mongosh: rs.initiate()',

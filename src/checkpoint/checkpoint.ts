@@ -1,7 +1,7 @@
 import type { StoredPosition } from '../position.ts'
 import type { Records } from '../record.ts'
 
-export const checkpointFormatVersion = 2
+export const checkpointFormatVersion = 3
 
 /**
  * For each topic, by partition number, the offset after the last record of ours that is known to be acknowledged there;
@@ -19,6 +19,8 @@ export interface Checkpoint {
   readonly epoch: number
   /** Raised when history is given up: a new cluster identity, lost history, a position set by hand. */
   readonly generation: number
+  /** Of the configuration that the slot was last opened with: one of an earlier revision must not follow it. */
+  readonly revision: number
   /** Identity of the MongoDB deployment. */
   readonly cluster: string
   /** Hash of what the stream was opened with; where it differs, resume by cluster time. */

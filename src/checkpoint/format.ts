@@ -23,7 +23,7 @@ export function sealed(value: object): Buffer {
  */
 export function parseCheckpoint(bytes: Buffer, where: string): Checkpoint {
   const value = unsealed(bytes, checkpointFormatVersion, where)
-  const current = value.formatVersion === 1 ? fromVersion1(value) : value
+  const current = fromVersion2(fromVersion1(value))
   const problem = problemOf(current)
   if (problem !== undefined) throw corrupt(where, problem)
   return current as unknown as Checkpoint
@@ -46,7 +46,14 @@ export function unsealed(bytes: Buffer, newest: number, where: string): Fields {
 
 /** Version 1 was written before targets without transactions were read back: it knows no ends. */
 function fromVersion1(value: Fields): Fields {
-  return Object.hasOwn(value, 'ends') ? value : { ...value, formatVersion: checkpointFormatVersion, ends: {} }
+  if (value.formatVersion !== 1 || Object.hasOwn(value, 'ends')) return value
+  return { ...value, formatVersion: 2, ends: {} }
+}
+
+/** Version 2 was written before configurations had a revision. */
+function fromVersion2(value: Fields): Fields {
+  if (value.formatVersion !== 2 || Object.hasOwn(value, 'revision')) return value
+  return { ...value, formatVersion: checkpointFormatVersion, revision: 0 }
 }
 
 function sumOf(json: Buffer): string {
@@ -86,6 +93,7 @@ const fieldChecks: Readonly<Record<keyof Checkpoint, (value: unknown) => boolean
   slot: isCount,
   epoch: isCount,
   generation: isCount,
+  revision: isCount,
   cluster: isText,
   filterHash: isText,
   position: isPosition,

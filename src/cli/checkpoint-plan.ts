@@ -43,6 +43,7 @@ export function movedTo(to: Position, stored: readonly StoredSlot[], origin: Ori
       slot,
       epoch: (checkpoint?.epoch ?? 0) + 1,
       generation,
+      revision: checkpoint?.revision ?? 0,
       cluster: checkpoint?.cluster ?? origin.cluster,
       filterHash: checkpoint?.filterHash ?? origin.filterHash(pipeline),
       position: to.toJSON(),

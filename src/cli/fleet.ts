@@ -23,6 +23,8 @@ export class Fleet implements Control {
   readonly common: Common
   readonly pauses: Pauses
   readonly #opened = Promise.withResolvers<PipelineResources>()
+  /** Of the configuration that is in force. */
+  #revision: number
   /** Where the admin server listens. */
   port = 0
   /** undefined until this worker looks for slots. */
@@ -30,6 +32,7 @@ export class Fleet implements Control {
 
   constructor(common: Common) {
     const { config, clock, log, meter } = common
+    this.#revision = config.revision
     const supervisorOf = () => this.supervisor
     this.common = { ...common, meter: withThrottling(meter, name => supervisorOf().monitorOf(name)) }
     this.pauses = new Pauses((pipeline, paused) => this.#heard(pipeline, paused))
@@ -46,13 +49,15 @@ export class Fleet implements Control {
   }
 
   /** What the pipelines wait for before they can run. */
-  opened(resources: Omit<PipelineResources, 'running'>): void {
-    this.#opened.resolve({ ...resources, running: () => this.supervisor.running })
+  opened(resources: Omit<PipelineResources, 'running' | 'revision'>): void {
+    this.#opened.resolve({ ...resources, running: () => this.supervisor.running, revision: () => this.#revision })
   }
 
-  /** Makes `pipelines` the ones that run, while those that have not changed go on. */
-  apply(pipelines: Config['pipelines']): Promise<Changes> {
-    return this.supervisor.apply(this.#runnables(pipelines))
+  /** Makes the pipelines of `next` the ones that run, while those that have not changed go on. */
+  apply({ pipelines, revision }: Config): Promise<Changes> {
+    const applied = this.supervisor.apply(this.#runnables(pipelines))
+    this.#revision = revision // What runs by the old one has been told to stop, and what follows it asks later.
+    return applied
   }
 
   /** The order is on its way to the other workers before the pipeline has drained here. */

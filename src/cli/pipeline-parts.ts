@@ -26,6 +26,8 @@ export interface PipelineResources {
   readonly blocks: RecordBlocks
   /** How many pipelines and slots are at work, each with a sink of its own. */
   readonly running: () => number
+  /** Of the configuration that is in force. */
+  readonly revision: () => number
 }
 
 /** A pipeline as the supervisor runs it, once `opened` is there. */
@@ -50,7 +52,7 @@ function pipelineParts(
   { slot, lease, monitor }: Post,
 ): PipelineParts {
   const { config, clock, meter } = common
-  const { mongo, target, store, delivery, blocks, running } = resources
+  const { mongo, target, store, delivery, blocks, running, revision } = resources
   const { name, key, value, tombstones } = pipeline
   const log = common.log.child({ pipeline: name, slot })
   const selection: Selection = {
@@ -77,6 +79,7 @@ function pipelineParts(
     source: mongo.source(selection),
     cluster: mongo.identity,
     filterHash: mongo.filterHash(selection),
+    revision,
     store,
     tailReader: target.tailReader,
     openSink: signal => target.open(sinkRequest, signal),

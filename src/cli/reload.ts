@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts'
 import { restartNeeded, sameConfig } from '../config/difference.ts'
 import { fileChanges } from '../config/file-watch.ts'
 import { formatProblem, InvalidConfig } from '../config/problem.ts'
-import type { Config, PipelineConfig } from '../config/schema.ts'
+import type { Config } from '../config/schema.ts'
 import { asFault, remedies } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Meter } from '../meter.ts'
@@ -22,7 +22,7 @@ export interface ReloaderParts {
   readonly source: ConfigSource
   /** What runs. */
   readonly config: Config
-  readonly apply: (pipelines: readonly PipelineConfig[]) => Promise<Changes>
+  readonly apply: (next: Config) => Promise<Changes>
   readonly clock: Clock
   readonly log: Logger
   readonly meter: Meter
@@ -92,7 +92,7 @@ export class Reloader {
         this.#refuse(problems, atMs)
         return
       }
-      const { added, removed, changed } = await apply(next.pipelines)
+      const { added, removed, changed } = await apply(next)
       this.#config = next
       this.#status = { loadedAtMs: atMs, lastReload: { atMs, applied: true, problems: [] } }
       const summary =

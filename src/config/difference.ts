@@ -4,15 +4,17 @@ import { isTree } from './tree.ts'
 
 /** Whether two configurations are the same, secrets included. */
 export function sameConfig(one: Config, other: Config): boolean {
-  return restartNeeded(one, other).length === 0 && JSON.stringify(one.pipelines) === JSON.stringify(other.pipelines)
+  const reloadable = ({ pipelines, revision }: Config) => JSON.stringify([pipelines, revision])
+  return restartNeeded(one, other).length === 0 && reloadable(one) === reloadable(other)
 }
 
 /**
- * The settings that differ, as the file names them (`sink.brokers`), but for the pipelines: those alone can change
- * while the daemon runs.
+ * The settings that differ, as the file names them (`sink.brokers`), but for the pipelines and the file's revision: those
+ * alone can change while the daemon runs.
  */
 export function restartNeeded(before: Config, after: Config): string[] {
-  const [{ pipelines: _, ...old }, { pipelines: __, ...fresh }] = [before, after]
+  const fixed = ({ pipelines: _, revision: __, ...rest }: Config) => rest
+  const [old, fresh] = [fixed(before), fixed(after)]
   return differing(old, fresh, '').toSorted()
 }
 

@@ -68,6 +68,14 @@ const properties = {
     maxLength: 100,
     'x-expected': nameExpected,
   },
+  revision: {
+    type: 'integer',
+    description:
+      'To be raised with each change of this file where several workers share the pipelines, also to go back to an earlier one: a worker whose revision is lower leaves alone what a later one has begun.',
+    minimum: 0,
+    maximum: Number.MAX_SAFE_INTEGER,
+    default: 0,
+  },
   mongodb: {
     type: 'object',
     description: 'Where the changes come from: a replica set or a sharded cluster, MongoDB 6.0 or later.',

@@ -138,7 +138,7 @@ function writeThrough(store: CheckpointStore, sink: Sink): WriteCheckpoint {
 }
 
 function openLedger(parts: PipelineParts, write: WriteCheckpoint, signal: AbortSignal): Promise<Ledger> {
-  const { store, deployment, name, slot, cluster, filterHash, monitor, clock } = parts
+  const { store, deployment, name, slot, cluster, filterHash, revision, monitor, clock } = parts
   const options = {
     load: store.load.bind(store),
     write,
@@ -147,6 +147,7 @@ function openLedger(parts: PipelineParts, write: WriteCheckpoint, signal: AbortS
     slot,
     cluster,
     filterHash,
+    revision: revision(),
     start: (waiting: AbortSignal) => startOf(parts, waiting),
     onSaved: (position: Position, savedAtMs: number) => monitor.durable(position, savedAtMs),
     clock,

@@ -1,6 +1,6 @@
 import { type Checkpoint, type CheckpointStore, checkpointFormatVersion, type Ends } from '../checkpoint/checkpoint.ts'
 import type { Clock } from '../clock.ts'
-import { Configuration, PositionLost } from '../errors.ts'
+import { Configuration, PositionLost, Retryable } from '../errors.ts'
 import { Position } from '../position.ts'
 import { sameDeployment } from '../source/source.ts'
 
@@ -16,6 +16,8 @@ export interface LedgerOptions {
   /** Identity of the MongoDB that is read. */
   readonly cluster: string
   readonly filterHash: string
+  /** Of the configuration, as the file says. */
+  readonly revision: number
   /** Where to start without a checkpoint. */
   readonly start: (signal: AbortSignal) => Promise<Position>
   /** Told of each checkpoint that has become durable. */
@@ -47,9 +49,10 @@ export class Ledger {
    * before: what it fences must not be able to write one that this load has not seen.
    */
   static async open(options: LedgerOptions, signal: AbortSignal): Promise<Ledger> {
-    const { load, deployment, pipeline, slot, cluster, filterHash, clock } = options
+    const { load, deployment, pipeline, slot, cluster, filterHash, revision, clock } = options
     const stored = await load(pipeline, slot, signal)
     if (stored) checkOrigin(stored, options)
+    if (stored) checkRevision(stored, options)
     // A corrupt position is refused before the first write, or it would be saved again.
     const position = stored ? readPosition(stored) : await options.start(signal)
     const checkpoint: Checkpoint = {
@@ -59,6 +62,7 @@ export class Ledger {
       slot,
       epoch: (stored?.epoch ?? 0) + 1,
       generation: stored?.generation ?? 0,
+      revision,
       cluster,
       filterHash: stored?.filterHash ?? filterHash,
       position: stored?.position ?? position.toJSON(),
@@ -145,6 +149,17 @@ function checkOrigin(stored: Checkpoint, { cluster, pipeline }: LedgerOptions): 
     'SOURCE_OTHER_CLUSTER',
     `the checkpoint of pipeline ${pipeline} belongs to MongoDB ${stored.cluster}, this one is ${cluster}`,
   )
+}
+
+/**
+ * While a new configuration is rolled out, workers with the old one still run, and slots go to and fro. What the new one
+ * has begun the old one must not continue: the topic would lack what only the new one selects. Retryable, because the
+ * file may change at any moment.
+ */
+function checkRevision(stored: Checkpoint, { revision, pipeline, slot }: LedgerOptions): void {
+  if (stored.revision <= revision) return
+  const message = `pipeline ${pipeline} went on with revision ${stored.revision} of the configuration on slot ${slot}, and this worker has ${revision}`
+  throw new Retryable('CONFIG_SUPERSEDED', message)
 }
 
 function readPosition(checkpoint: Checkpoint): Position {

@@ -24,6 +24,8 @@ export interface PipelineParts {
   readonly source: Source
   readonly cluster: string
   readonly filterHash: string
+  /** Of the configuration; asked at each attempt. */
+  readonly revision: () => number
   readonly store: CheckpointStore
   /** Fences every earlier sink of the same pipeline and slot, where the target can. */
   readonly openSink: (signal: AbortSignal) => Promise<Sink>

@@ -72,7 +72,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       await using store = await place.open()
       await expect(store.load('orders', 0, never)).rejects.toMatchObject({ code: 'CHECKPOINT_CORRUPT' })
       const newerPlace = await create()
-      const newer = { ...sample(), formatVersion: 3 } as unknown as ReturnType<typeof sample>
+      const newer = { ...sample(), formatVersion: 4 } as unknown as ReturnType<typeof sample>
       await newerPlace.plant(serializeCheckpoint(newer))
       await using newerStore = await newerPlace.open()
       await expect(newerStore.load('orders', 0, never)).rejects.toMatchObject({ code: 'CHECKPOINT_NEWER' })

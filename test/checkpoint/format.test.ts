@@ -12,6 +12,7 @@ const anyCheckpoint = fc
     slot: count,
     epoch: count,
     generation: count,
+    revision: count,
     cluster: fc.string(),
     filterHash: fc.string(),
     position: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }).map(time => Position.ofTime(time).toJSON()),
@@ -57,15 +58,23 @@ describe('a stored checkpoint', () => {
   })
 
   it('is read from format version 1, which knew no ends', () => {
-    const { ends: _, ...rest } = sample()
+    const { ends: _, revision: __, ...rest } = sample()
     const old = { ...rest, formatVersion: 1 } as unknown as ReturnType<typeof sample>
-    expect(parseCheckpoint(serializeCheckpoint(old), 'here')).toEqual({ ...rest, formatVersion: 2, ends: {} })
+    expect(parseCheckpoint(serializeCheckpoint(old), 'here')).toEqual({ ...sample(), ends: {}, revision: 0 })
     const mixed = { ...sample(), formatVersion: 1 } as unknown as ReturnType<typeof sample>
     expect(() => parseCheckpoint(serializeCheckpoint(mixed), 'here')).toThrow(/formatVersion/)
   })
 
+  it('is read from format version 2, which knew no revision', () => {
+    const { revision: _, ...rest } = sample()
+    const old = { ...rest, formatVersion: 2 } as unknown as ReturnType<typeof sample>
+    expect(parseCheckpoint(serializeCheckpoint(old), 'here')).toEqual({ ...sample(), revision: 0 })
+    const mixed = { ...sample(), formatVersion: 2 } as unknown as ReturnType<typeof sample>
+    expect(() => parseCheckpoint(serializeCheckpoint(mixed), 'here')).toThrow(/formatVersion/)
+  })
+
   it('says that a newer format is newer, not corrupt', () => {
-    const newer = { ...sample(), formatVersion: 3, more: true } as unknown as ReturnType<typeof sample>
+    const newer = { ...sample(), formatVersion: 4, more: true } as unknown as ReturnType<typeof sample>
     expect(() => parseCheckpoint(serializeCheckpoint(newer), 'here')).toThrow(
       expect.objectContaining({ code: 'CHECKPOINT_NEWER' }),
     )
@@ -75,6 +84,7 @@ describe('a stored checkpoint', () => {
     ['a missing field', { cluster: undefined }],
     ['a field of another type', { slot: '0' }],
     ['a negative count', { epoch: -1 }],
+    ['a revision that is none', { revision: 'v2' }],
     ['a position that cannot be resumed', { position: { kind: 'event', token: 'AAAA', clusterTime: '1' } }],
     ['a position without a time', { position: { kind: 'time', token: null, clusterTime: 'soon' } }],
     ['partitions that are no counts', { partitions: { t: 1.5 } }],

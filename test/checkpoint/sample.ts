@@ -10,6 +10,7 @@ export function sample(changes: Partial<Checkpoint> = {}): Checkpoint {
     slot: 0,
     epoch: 3,
     generation: 1,
+    revision: 0,
     cluster: '65f0c0ffee',
     filterHash: 'a1b2',
     position: Position.ofTime((1_700_000_000n << 32n) | 7n).toJSON(),

@@ -3,7 +3,6 @@ import { expect, test } from 'vitest'
 import { Reloader } from '../../src/cli/reload.ts'
 import type { Clock } from '../../src/clock.ts'
 import { loadConfig } from '../../src/config/config.ts'
-import type { PipelineConfig } from '../../src/config/schema.ts'
 import { untilAborted } from '../../src/deadline.ts'
 import { type LogFields, silentLogger } from '../../src/log.ts'
 import { silentMeter } from '../../src/meter.ts'
@@ -37,7 +36,7 @@ function setting() {
       onRequest: listener => void listeners.push(listener),
     },
     config: parse(file.text),
-    apply: async (pipelines: readonly PipelineConfig[]) => {
+    apply: async ({ pipelines }) => {
       await turn()
       applied.push(pipelines.map(({ name, topic }) => `${name} ${topic}`))
       return { added: [], removed: [], changed: [] }

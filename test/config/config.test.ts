@@ -38,6 +38,7 @@ test('a short file gives every setting its default', () => {
   const config = load(base + pipelines)
   expect(JSON.parse(JSON.stringify(config))).toEqual({
     name: 'shop',
+    revision: 0,
     mongodb: { uri: '[redacted]' },
     sink: {
       type: 'kafka',
@@ -133,7 +134,7 @@ pipelines:
   expect(problems(text)).toEqual([
     'test.yaml:1:7 name: must be letters, digits, dots, underscores and hyphens',
     "test.yaml:2:1 mongodb.uri: is missing: MongoDB's connection string.",
-    'test.yaml:3:1 snik: unknown key; supported here: name, mongodb, sink, delivery, checkpoint, workers, startup, shutdown, limits, retry, admin, log, defaults, pipelines (did you mean sink?)',
+    'test.yaml:3:1 snik: unknown key; supported here: name, revision, mongodb, sink, delivery, checkpoint, workers, startup, shutdown, limits, retry, admin, log, defaults, pipelines (did you mean sink?)',
     'test.yaml:6:3 sink.tpye: unknown key; supported here: type, brokers, clientId, client, tls, sasl, producer (did you mean type?)',
     'test.yaml:7:13 sink.brokers[0]: must be host:port, such as localhost:9092',
     'test.yaml:8:11 delivery: not supported; supported in this release: at-least-once, exactly-once (did you mean exactly-once?)',

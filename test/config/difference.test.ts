@@ -23,6 +23,8 @@ test('what has not changed needs no restart', () => {
 test('pipelines change while it runs', () => {
   expect(changed('pipelines.orders.partitions=3', 'defaults.tombstones=true')).toEqual([])
   expect(sameConfig(load(), load('pipelines.orders.partitions=3'))).toBe(false)
+  expect(changed('revision=7')).toEqual([])
+  expect(sameConfig(load(), load('revision=7'))).toBe(false)
 })
 
 test.each([

@@ -31,7 +31,14 @@ function remembering(stored?: Checkpoint) {
 }
 
 function options(store: CheckpointStore, others: Partial<LedgerOptions> = {}): LedgerOptions {
-  const names = { deployment: 'shop', pipeline: 'orders', slot: 2, cluster: 'replicaSet:rs0/1', filterHash: 'none' }
+  const names = {
+    deployment: 'shop',
+    pipeline: 'orders',
+    slot: 2,
+    cluster: 'replicaSet:rs0/1',
+    filterHash: 'none',
+    revision: 5,
+  }
   const { load, save: write } = store
   return { ...names, load, write, start: async () => at(10), onSaved() {}, clock: systemClock, ...others }
 }
@@ -61,6 +68,28 @@ describe('opening', () => {
     const damaged = remembering({ ...saves[0]!, position: { kind: 'event', token: 'AAAA', clusterTime: '1' } })
     await expect(Ledger.open(options(damaged.store), open)).rejects.toMatchObject({ code: 'CHECKPOINT_CORRUPT' })
     expect(damaged.saves).toEqual([])
+  })
+})
+
+describe('the revision of the configuration', () => {
+  const refused = { name: 'Retryable', code: 'CONFIG_SUPERSEDED', message: expect.stringContaining('revision 5') }
+
+  test('is stored, and one that is earlier does not follow it and leaves everything alone', async () => {
+    const { store, saves } = remembering()
+    await Ledger.open(options(store), open)
+    expect(saves).toMatchObject([{ revision: 5 }])
+    await expect(Ledger.open(options(store, { revision: 4 }), open)).rejects.toMatchObject(refused)
+    expect(saves).toHaveLength(1)
+  })
+
+  test('goes on from the same place with the same one or a later one', async () => {
+    const { store, saves } = remembering()
+    for (const revision of [5, 5, 9]) {
+      const ledger = await Ledger.open(options(store, { revision }), open)
+      expect(ledger.position.compare(at(10))).toBe(0)
+      await ledger.write(undefined, open)
+    }
+    expect(saves.map(each => each.revision)).toEqual([5, 5, 5, 5, 9, 9])
   })
 })
 

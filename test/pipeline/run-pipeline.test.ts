@@ -8,15 +8,16 @@ import { Monitor } from '../../src/pipeline/monitor.ts'
 import type { PipelineParts } from '../../src/pipeline/parts.ts'
 import { firstWindowBytes, runPipeline } from '../../src/pipeline/run-pipeline.ts'
 import { Position } from '../../src/position.ts'
+import { packRecords } from '../../src/record-headers.ts'
 import type { Sink } from '../../src/sink/sink.ts'
 
-const capabilities = { headers: true, idempotence: false, transactions: false }
+const capabilities = { headers: true, idempotence: true, transactions: false }
 
 function partsOf(steps: string[], others: Partial<PipelineParts> = {}): PipelineParts {
   const sink: Sink = {
     capabilities,
     partitions: async () => 1,
-    send: async () => undefined,
+    send: async () => void steps.push('send'),
     async [Symbol.asyncDispose]() {
       steps.push('close')
       throw new Retryable('SINK_UNREACHABLE', 'it cannot even be closed')
@@ -25,6 +26,7 @@ function partsOf(steps: string[], others: Partial<PipelineParts> = {}): Pipeline
   const names = { name: 'orders', deployment: 'shop', slot: 0, cluster: 'rs', filterHash: 'none', topic: '{db}' }
   return {
     ...names,
+    revision: () => 0,
     lease: { confirm: async () => void steps.push('confirm') },
     delivery: 'at-least-once',
     source: { now: async () => Position.ofTime(1n), async *read() {} },
@@ -54,7 +56,14 @@ function partsOf(steps: string[], others: Partial<PipelineParts> = {}): Pipeline
   }
 }
 
-test('the lease is confirmed before each opening, the sink is open before each load, and closed before the next', async () => {
+/** Where the checkpoints go through the sink, as records of Kafka, and where a store has a fence of its own. */
+const inKafka = ['confirm', 'open', 'load', 'send', 'close']
+const elsewhere = ['confirm', 'load', 'save', 'open', 'save', 'close']
+
+test.each([
+  ['loads what the sink that is open guards', inKafka],
+  ['claims a store before the sink is open, and confirms it after', elsewhere],
+])('each attempt confirms the lease, %s, and has closed it before the next', async (_name, attempt) => {
   const steps: string[] = []
   const stop = new AbortController()
   let attempts = 0
@@ -62,9 +71,10 @@ test('the lease is confirmed before each opening, the sink is open before each l
     steps.push('confirm')
     if (++attempts === 3) throw new Fenced('SINK_FENCED', 'the slot is somebody else’s')
   }
-  const fault = await runPipeline(partsOf(steps, { lease: { confirm } }), stop.signal, machinery)
+  const parts = partsOf(steps, { lease: { confirm } })
+  const store = Object.assign({}, parts.store, attempt === inKafka && { toRecords: () => packRecords([]) })
+  const fault = await runPipeline({ ...parts, store }, stop.signal, machinery)
   expect(fault).toMatchObject({ code: 'SINK_FENCED' })
-  const attempt = ['confirm', 'open', 'load', 'save', 'close']
   expect(steps).toEqual([...attempt, ...attempt, 'confirm'])
 })
 

@@ -147,6 +147,7 @@ export class Daemon {
       source: simulatedSource(world, place),
       cluster: 'rs',
       filterHash: 'none',
+      revision: () => 0,
       store: store === 'kafka' ? kafkaStore(world, place, build.loadsUpTo) : comparingStore(world, place, run),
       openSink: signal => this.#openSink(run, place, opening, signal),
       createEncoder: () => simulatedEncoder(blocks),
