@@ -14,7 +14,7 @@ const never = new AbortController().signal
 const env = { M2K_ADMIN__TOKEN: 'swordfish' }
 
 /** What a person does to send the last changes again: pause, move the checkpoint back, resume. */
-test('a daemon is looked at, paused, moved back and resumed by commands', { timeout: 240_000 }, async () => {
+test('a daemon is looked at, paused, moved back and resumed by commands', { timeout: 600_000 }, async () => {
   const name = `cm${crypto.randomUUID().slice(0, 8)}`
   const topic = `${name}.orders`
   const yaml = `

@@ -111,17 +111,21 @@ export class Daemon implements AsyncDisposable {
   }
 }
 
-/** Asks every 50 ms until there is an answer; fails after `limitMs`, which is a safety net and not what is tested. */
+/**
+ * Asks every `pauseMs` until there is an answer; fails after `limitMs`, which is a safety net and not what is tested: on a
+ * machine that is busy with other things a daemon takes a minute to start.
+ */
 export async function eventually<T>(
   ask: () => T | undefined | Promise<T | undefined>,
-  what: string,
-  limitMs = 60_000,
+  what: string | (() => string),
+  limitMs = 180_000,
+  pauseMs = 50,
 ): Promise<T> {
   const deadlineMs = Date.now() + limitMs
   for (;;) {
     const answer = await ask()
     if (answer !== undefined) return answer
-    if (Date.now() > deadlineMs) throw new Error(`never came: ${what}`)
-    await new Promise(resolve => setTimeout(resolve, 50))
+    if (Date.now() > deadlineMs) throw new Error(`never came: ${typeof what === 'string' ? what : what()}`)
+    await new Promise(resolve => setTimeout(resolve, pauseMs))
   }
 }

@@ -6,7 +6,7 @@ import { Setting } from './setting.ts'
 import { seenOf } from './topics.ts'
 
 const shape = { documents: 200, collections: ['orders', 'items'], partitions: 4 }
-const limitMs = 120_000
+const limitMs = 180_000
 
 /** A reader that reads committed records as they come, and the daemon in the mode that it is about. */
 async function reading(setting: Setting, workers: string) {
@@ -22,7 +22,7 @@ async function reading(setting: Setting, workers: string) {
     const settings = `delivery: exactly-once\nworkers: ${workers}\n`
     const daemon = await Daemon.start(setting.config + settings)
     const opened = () => (daemon.output.includes('reading changes') ? true : undefined)
-    await eventually(opened, `a start: ${daemon.output}`, limitMs)
+    await eventually(opened, () => `a start: ${daemon.output}`, limitMs)
     return daemon
   }
   /** Waits until `count` more records are committed. */
@@ -39,7 +39,7 @@ test.each([
 ])(
   'SIGKILL again and again, %s: read-committed readers see every change once, in order (G1, G2, G4)',
   {
-    timeout: 400_000,
+    timeout: 600_000,
   },
   async (_name, workers) => {
     await using setting = await Setting.create(shape)
@@ -61,7 +61,7 @@ test.each([
     await using daemon = await start()
     await eventually(
       () => (seen.length >= setting.writer.written ? true : undefined),
-      `all of ${setting.writer.written} changes: ${daemon.output.slice(-3_000)}`,
+      () => `all of ${setting.writer.written} changes: ${daemon.output.slice(-3_000)}`,
       limitMs,
     )
     expect(await daemon.stop('SIGTERM'), daemon.output.slice(-3_000)).toBe(0)
@@ -71,7 +71,7 @@ test.each([
 )
 
 test('two copies that do not know of each other: one is fenced, and no change is seen twice (G4)', {
-  timeout: 400_000,
+  timeout: 600_000,
 }, async () => {
   await using setting = await Setting.create(shape)
   const { seen, tail, daemon: start, more } = await reading(setting, '{ slots: 1 }')

@@ -16,7 +16,7 @@ const sleep = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
 // Once more where it fails: real servers are killed on a machine that may be busy with other things.
 describe('MongoDB loses its primary under load', { retry: 1 }, () => {
   test('killed and stepped down: the stream goes on by itself, nothing lost (G1, G2, G3)', {
-    timeout: 240_000,
+    timeout: 600_000,
   }, async () => {
     await using set = await startReplicaSet({ ...options(), members: 3, electionTimeoutMs: 2_000 })
     const collections = ['orders', 'after-stepdown', 'after-kill']
@@ -38,7 +38,7 @@ describe('MongoDB loses its primary under load', { retry: 1 }, () => {
       return primary
     })
     await setting.arrived(daemon)
-    await killed.start(AbortSignal.timeout(60_000))
+    await killed.start(AbortSignal.timeout(120_000))
     expect(await daemon.stop('SIGTERM'), daemon.output.slice(-5_000)).toBe(0)
     expect((await setting.judge(true)).violations).toEqual([])
   })
@@ -87,7 +87,7 @@ describe('Kafka is killed under load and started on its data', { retry: 1 }, () 
         codes: ['SINK_UNAVAILABLE'],
       },
     ],
-  ])('%s', { timeout: 400_000 }, async (_name, { delivery, requestTimeout, states, codes }) => {
+  ])('%s', { timeout: 600_000 }, async (_name, { delivery, requestTimeout, states, codes }) => {
     await using broker = await startBroker(options())
     const { brokers } = broker
     await using setting = await Setting.create({ brokers, documents: 200, collections: ['orders'], partitions: 4 })
@@ -126,7 +126,7 @@ async function arrivesAfterElection(
   await set.primary()
   await setting.writer.write(namespace, 1, 1)
   const arrived = async () => ((await countRecords(setting.brokers, [namespace])) > 0 ? true : undefined)
-  await eventually(arrived, `a record after the election: ${daemon.output.slice(-5_000)}`, hardStopMs)
+  await eventually(arrived, () => `a record after the election: ${daemon.output.slice(-5_000)}`, hardStopMs)
 }
 
 /**

@@ -5,7 +5,7 @@ import { Setting } from './setting.ts'
 
 /** Two daemons of one name, which nobody told to share: the later one goes on, with nothing lost or out of order. */
 test('with checkpoints in MongoDB a second daemon takes over, and the first one says so and ends', {
-  timeout: 240_000,
+  timeout: 600_000,
 }, async () => {
   await using setting = await Setting.create({ documents: 200, collections: ['a', 'b'], partitions: 3 })
   const database = `${setting.name}_checkpoints`

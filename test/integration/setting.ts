@@ -53,7 +53,10 @@ pipelines:
   /** A daemon whose pipeline has opened its stream: what is written from now on must arrive. */
   async daemon(): Promise<Daemon> {
     const daemon = await Daemon.start(this.config)
-    await eventually(() => (daemon.output.includes('reading changes') ? true : undefined), `a start: ${daemon.output}`)
+    await eventually(
+      () => (daemon.output.includes('reading changes') ? true : undefined),
+      () => `a start: ${daemon.output}`,
+    )
     return daemon
   }
 
@@ -73,7 +76,7 @@ pipelines:
       return violations.some(violation => violation.startsWith('G1')) ? undefined : true
     }
     try {
-      await eventually(complete, `all of ${this.writer.written} changes`, 120_000)
+      await eventually(complete, `all of ${this.writer.written} changes`)
     } catch (cause) {
       const { violations } = await this.judge(true, prefix)
       const there = await countRecords(this.brokers, topics)

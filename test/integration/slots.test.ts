@@ -29,7 +29,7 @@ pipelines:
 `
 }
 
-test('four slots on one worker: the same history, once each, in both deliveries', { timeout: 300_000 }, async () => {
+test('four slots on one worker: the same history, once each, in both deliveries', { timeout: 600_000 }, async () => {
   await using setting = await Setting.create(shape)
   const workers = '{ slots: 4 }'
   const daemonOf = (delivery: string, prefix: string) =>
@@ -65,12 +65,12 @@ async function shared(...daemons: readonly Daemon[]): Promise<void> {
       ? true
       : undefined
   }
-  await eventually(settled, `four slots on ${daemons.length} workers`, 120_000)
+  await eventually(settled, `four slots on ${daemons.length} workers`)
 }
 
 test.each(['at-least-once', 'exactly-once'])(
   'two workers, %s: one joins, is killed, another joins, one leaves; nothing is lost',
-  { timeout: 400_000 },
+  { timeout: 600_000 },
   async delivery => {
     await using setting = await Setting.create({ ...shape, collections: ['orders'] })
     const workers = '{ slots: 4, coordination: kafka, sessionTimeout: 6s }'
@@ -103,7 +103,7 @@ test.each(['at-least-once', 'exactly-once'])(
 )
 
 test('one slot: the second worker is a hot standby, ready and without a lag, until the first is killed', {
-  timeout: 240_000,
+  timeout: 600_000,
 }, async () => {
   await using setting = await Setting.create({ ...shape, collections: ['orders'] })
   const workers = '{ slots: 1, coordination: kafka, sessionTimeout: 6s }'
@@ -127,7 +127,7 @@ test('one slot: the second worker is a hot standby, ready and without a lag, unt
   expect(await setting.judge(false)).toEqual({ violations: [], duplicates: 0 })
 })
 
-test('two workers by their ordinals share the slots; a third one is a mistake', { timeout: 240_000 }, async () => {
+test('two workers by their ordinals share the slots; a third one is a mistake', { timeout: 600_000 }, async () => {
   await using setting = await Setting.create(shape)
   const start = (ordinal: number) => {
     const workers = `{ slots: 4, coordination: static, replicas: 2, ordinal: ${ordinal} }`

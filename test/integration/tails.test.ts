@@ -30,12 +30,12 @@ pipelines:${pipeline('one')}${pipeline('two')}
 async function started(config: string): Promise<Daemon> {
   const daemon = await Daemon.start(config)
   const streams = () => (daemon.output.split('reading changes').length > 4 ? true : undefined)
-  await eventually(streams, `two pipelines on two slots: ${daemon.output}`)
+  await eventually(streams, () => `two pipelines on two slots: ${daemon.output}`)
   return daemon
 }
 
 describe('a target without transactions and idempotence, killed between produce and save', () => {
-  test('each pipeline brings every change once, in order (decision 10)', { timeout: 300_000 }, async () => {
+  test('each pipeline brings every change once, in order (decision 10)', { timeout: 600_000 }, async () => {
     await using proxy = await KafkaProxy.open({ brokers: inject('kafkaBrokers'), refused: transactionApis })
     await using setting = await Setting.create({ documents: 100, collections: ['orders'], partitions })
     const [namespace = ''] = setting.namespaces

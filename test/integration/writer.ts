@@ -12,6 +12,12 @@ import { seeded } from '../simulation/schedule.ts'
 /** Between bulks of an endless load: what piles up while a server is away must be read and judged later. */
 const pauseMs = 20
 
+/** Of the documents those whose number is `lane` modulo `lanes`, counted from 0. */
+interface Lane {
+  readonly lane: number
+  readonly lanes: number
+}
+
 interface Versioned {
   readonly _id: number
   readonly v: string
@@ -56,8 +62,22 @@ export class Writer implements AsyncDisposable {
 
   /** `count` changes in ordered bulks; the journal gets them once MongoDB has them. */
   async write(namespace: string, count: number, bulk = 500): Promise<void> {
+    await this.#write(namespace, count, bulk, { lane: 0, lanes: 1 })
+  }
+
+  /**
+   * The same by `lanes` clients at once, each with documents of its own: the changes of one document keep their order,
+   * those of different documents mix. An ordered bulk is a round trip for every few changes, which a single client
+   * spends most of its time waiting for.
+   */
+  async writeAtOnce(namespace: string, count: number, bulk: number, lanes: number): Promise<void> {
+    const shares = Array.from({ length: lanes }, (_, lane) => Math.floor((count + lane) / lanes))
+    await Promise.all(shares.map((share, lane) => this.#write(namespace, share, bulk, { lane, lanes })))
+  }
+
+  async #write(namespace: string, count: number, bulk: number, lane: Lane): Promise<void> {
     for (let left = count; left > 0; left -= bulk) {
-      const steps = Array.from({ length: Math.min(bulk, left) }, () => this.#step(namespace))
+      const steps = Array.from({ length: Math.min(bulk, left) }, () => this.#step(namespace, lane))
       await this.#apply(
         namespace,
         steps.map(step => step.operation),
@@ -102,8 +122,11 @@ export class Writer implements AsyncDisposable {
     )
   }
 
-  #step(namespace: string): { operation: AnyBulkWriteOperation<Versioned>; document: string; change: string } {
-    const _id = 1 + Math.floor(this.#random() * this.#documents)
+  #step(
+    namespace: string,
+    { lane, lanes }: Lane,
+  ): { operation: AnyBulkWriteOperation<Versioned>; document: string; change: string } {
+    const _id = 1 + lane + lanes * Math.floor((this.#random() * (this.#documents - lane)) / lanes)
     const document = `${namespace}/${_id}`
     const v = `v${++this.#version}`
     const filter = { _id }
