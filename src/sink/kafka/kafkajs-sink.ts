@@ -42,7 +42,6 @@ export class KafkajsSink implements Sink {
   readonly capabilities: Capabilities
   readonly #parts: KafkajsSinkParts
   readonly #queues = new Map<string, Queue[]>()
-  readonly #counts = new Map<string, number>()
   readonly #calls = new Set<Call>()
   /** Resolves when the sink has ended and nothing of it is on the wire. */
   readonly #quiet = Promise.withResolvers<void>()
@@ -57,12 +56,8 @@ export class KafkajsSink implements Sink {
     this.#parts = parts
   }
 
-  async partitions(topic: string, spec: TopicSpec, signal: AbortSignal): Promise<number> {
-    const known = this.#counts.get(topic)
-    if (known !== undefined) return known
-    const count = await this.#parts.countPartitions(topic, spec, signal)
-    this.#counts.set(topic, count)
-    return count
+  partitions(topic: string, spec: TopicSpec, signal: AbortSignal): Promise<number> {
+    return this.#parts.countPartitions(topic, spec, signal)
   }
 
   async send(records: Records, signal: AbortSignal): Promise<void> {

@@ -4,7 +4,7 @@ import { Retryable } from '../../errors.ts'
 import type { TopicSpec } from '../sink.ts'
 
 /** How long a question about a topic that is known may take before its last answer stands. */
-const patienceMs = 3_000
+const patienceMs = 1_500
 
 /** The number of partitions of a topic, which is created where it does not exist. Throws Faults. */
 export type CountPartitions = (topic: string, spec: TopicSpec, signal: AbortSignal) => Promise<number>

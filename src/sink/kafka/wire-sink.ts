@@ -40,7 +40,6 @@ export class WireSink implements Sink {
   readonly capabilities: Capabilities
   readonly #countPartitions: WireSinkParts['countPartitions']
   readonly #producer: Producer
-  readonly #counts = new Map<string, number>()
 
   constructor(parts: WireSinkParts, producer: Producer) {
     this.capabilities = parts.capabilities
@@ -53,12 +52,8 @@ export class WireSink implements Sink {
     return this.#producer.throttledUntilMs
   }
 
-  async partitions(topic: string, spec: TopicSpec, signal: AbortSignal): Promise<number> {
-    const known = this.#counts.get(topic)
-    if (known !== undefined) return known
-    const count = await this.#countPartitions(topic, spec, signal)
-    this.#counts.set(topic, count)
-    return count
+  partitions(topic: string, spec: TopicSpec, signal: AbortSignal): Promise<number> {
+    return this.#countPartitions(topic, spec, signal)
   }
 
   send(records: Records, signal: AbortSignal): Promise<void> {

@@ -35,13 +35,14 @@ test('while nobody answers, the last answer stands; a first one is waited for', 
   const first = topics.partitions('a', spec, never)
   questions[0]?.resolve(4)
   await first
+  const startMs = time.nowMs()
   const silent = topics.partitions('a', spec, never)
   let answer: number | undefined
   void silent.then(count => {
     answer = count
   })
   await time.run(() => answer !== undefined)
-  expect(answer).toBe(4)
+  expect([answer, time.nowMs() - startMs]).toEqual([4, 1_500])
   const failing = topics.partitions('a', spec, never)
   questions[1]?.reject(new Retryable('SINK_UNAVAILABLE', 'broker not connected'))
   expect(await failing).toBe(4)
