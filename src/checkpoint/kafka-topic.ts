@@ -1,4 +1,5 @@
 import type { Admin } from 'kafkajs'
+import type { Clock } from '../clock.ts'
 import { Configuration } from '../errors.ts'
 
 export interface CheckpointTopic {
@@ -13,6 +14,7 @@ export interface CheckpointTopic {
 const topicResource = 2
 const unknownTopic = 3
 const createTimeoutMs = 10_000
+const pollMs = 100
 
 /** With Kafka's defaults a start would read gigabytes of old positions: segments are kept small and cleaned soon. */
 const settings: Readonly<Record<string, string>> = {
@@ -24,17 +26,37 @@ const settings: Readonly<Record<string, string>> = {
   'delete.retention.ms': '600000',
 }
 
-/**
- * Creates the topic where it is missing and verifies it at each start: with another cleanup policy Kafka would delete
- * checkpoints. Throws Configuration CHECKPOINT_TOPIC, which names what to set, CHECKPOINT_MISMATCH, or kafkajs's errors.
- */
-export async function ensureCheckpointTopic(admin: Admin, wanted: CheckpointTopic): Promise<void> {
-  const { topic, slots, replication } = wanted
-  if (!(await exists(admin, topic))) {
-    const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }))
-    const config = { topic, numPartitions: slots, replicationFactor: replication ?? -1, configEntries }
-    await admin.createTopics({ topics: [config], timeout: createTimeoutMs, waitForLeaders: true })
+/** Whether there is a topic of that name. Throws kafkajs's errors. */
+export async function topicExists(admin: Admin, topic: string): Promise<boolean> {
+  try {
+    await admin.fetchTopicMetadata({ topics: [topic] })
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === unknownTopic) return false
+    throw error
   }
+}
+
+/** Others may create it at the same time. Ends when the brokers know of it. Throws kafkajs's errors. */
+export async function createCheckpointTopic(
+  admin: Admin,
+  wanted: CheckpointTopic,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  const { topic, slots, replication } = wanted
+  const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }))
+  const config = { topic, numPartitions: slots, replicationFactor: replication ?? -1, configEntries }
+  await admin.createTopics({ topics: [config], timeout: createTimeoutMs, waitForLeaders: false })
+  // kafkajs's own wait gives up at a broker that has not heard of the topic yet.
+  while (!(await topicExists(admin, topic))) await clock.sleep(pollMs, signal)
+}
+
+/**
+ * At each start: with another cleanup policy Kafka would delete checkpoints. Throws Configuration CHECKPOINT_TOPIC, which
+ * names what to set, CHECKPOINT_MISMATCH, or kafkajs's errors.
+ */
+export async function verifyCheckpointTopic(admin: Admin, { topic, slots }: CheckpointTopic): Promise<void> {
   const offsets = await admin.fetchTopicOffsets(topic) // Waits for the leaders of a new topic.
   if (offsets.length !== slots) {
     const message = `topic ${topic} has ${offsets.length} partitions, one for each slot, and ${slots} slots are configured`
@@ -44,16 +66,6 @@ export async function ensureCheckpointTopic(admin: Admin, wanted: CheckpointTopi
   if (wrong.length > 0) {
     const changes = wrong.map(({ name, is }) => `${name}=${settings[name]} (is ${is})`).join(', ')
     throw new Configuration('CHECKPOINT_TOPIC', `topic ${topic} needs ${changes}`)
-  }
-}
-
-async function exists(admin: Admin, topic: string): Promise<boolean> {
-  try {
-    await admin.fetchTopicMetadata({ topics: [topic] })
-    return true
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === unknownTopic) return false
-    throw error
   }
 }
 

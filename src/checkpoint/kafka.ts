@@ -1,15 +1,15 @@
 import { untilAborted } from '../deadline.ts'
-import { Fenced, Retryable } from '../errors.ts'
+import { Configuration, Fenced, Retryable } from '../errors.ts'
 import type { StoredPosition } from '../position.ts'
 import type { Records } from '../record.ts'
 import { packRecords } from '../record-headers.ts'
-import type { Checkpoint, TransactionalStore } from './checkpoint.ts'
+import type { Checkpoint, CheckpointStore, TransactionalStore } from './checkpoint.ts'
 import { corrupt, isPosition, parseCheckpoint, sealed, serializeCheckpoint, unsealed } from './format.ts'
 import { checkpointFault, type KafkaAccess, within } from './kafka-connection.ts'
 import { factsRecord, verifyFacts } from './kafka-facts.ts'
 import { writeOnce } from './kafka-once.ts'
 import { KafkaSlot, type Stored } from './kafka-slot.ts'
-import { type CheckpointTopic, ensureCheckpointTopic } from './kafka-topic.ts'
+import { type CheckpointTopic, createCheckpointTopic, topicExists, verifyCheckpointTopic } from './kafka-topic.ts'
 import { KafkaWriter } from './kafka-writer.ts'
 
 const prepareLimitMs = 45_000
@@ -35,11 +35,11 @@ export async function openKafkaCheckpoints(
   options: KafkaCheckpointOptions,
   signal: AbortSignal,
 ): Promise<TransactionalStore> {
-  const { deployment, topic = `mongo2kafka.${deployment}.checkpoints`, slots = 1, replication, cluster } = options
+  const { deployment, slots = 1, cluster } = options
+  const topic = topicOf(options)
   const writer = new KafkaWriter(options, topic)
   try {
-    signal.throwIfAborted()
-    await prepare(options, { topic, slots, replication }, signal)
+    await prepare(options, 'create', signal)
     if (cluster !== undefined) {
       const facts = { deployment, slots, cluster: cluster.identity }
       verifyFacts(await writeOnce(options, writer, topic, factsRecord(facts), signal), facts, cluster.isSame)
@@ -53,16 +53,52 @@ export async function openKafkaCheckpoints(
   }
 }
 
-async function prepare(access: KafkaAccess, wanted: CheckpointTopic, signal: AbortSignal): Promise<void> {
-  const connection = access.connect('once')
+/** The same for who only looks: nothing is created, and where there is no topic nothing was ever saved. */
+export async function lookAtKafkaCheckpoints(
+  options: KafkaCheckpointOptions,
+  signal: AbortSignal,
+): Promise<CheckpointStore> {
+  const { deployment, reader } = options
+  const topic = topicOf(options)
+  try {
+    if (await prepare(options, 'leave', signal)) {
+      return new KafkaCheckpoints({ access: options, deployment, writer: new KafkaWriter(options, topic), topic })
+    }
+    const save = () => Promise.reject(new Configuration('INTERNAL', 'a checkpoint store that was opened to look at it'))
+    return { load: async () => undefined, save, [Symbol.asyncDispose]: () => reader[Symbol.asyncDispose]() }
+  } catch (error) {
+    await reader[Symbol.asyncDispose]()
+    signal.throwIfAborted()
+    throw checkpointFault(options, error, `open topic ${topic}`)
+  }
+}
+
+function topicOf({ deployment, topic }: KafkaCheckpointOptions): string {
+  return topic ?? `mongo2kafka.${deployment}.checkpoints`
+}
+
+/** Whether the topic is there, and as it should be; one that is absent is created or left. */
+async function prepare(
+  options: KafkaCheckpointOptions,
+  absent: 'create' | 'leave',
+  signal: AbortSignal,
+): Promise<boolean> {
+  signal.throwIfAborted()
+  const { slots = 1, replication } = options
+  const wanted: CheckpointTopic = { topic: topicOf(options), slots, replication }
+  const connection = options.connect('once')
   const admin = connection.kafka.admin()
   const session = async () => {
     await admin.connect()
-    await ensureCheckpointTopic(admin, wanted)
+    const isThere = await topicExists(admin, wanted.topic)
+    if (!isThere && absent === 'create') await createCheckpointTopic(admin, wanted, options.clock, signal)
+    if (isThere || absent === 'create') await verifyCheckpointTopic(admin, wanted)
     await admin.disconnect()
+    return isThere || absent === 'create'
   }
   try {
-    await within(session(), prepareLimitMs, `prepare topic ${wanted.topic}`, { access, connection, signal })
+    const limits = { access: options, connection, signal }
+    return await within(session(), prepareLimitMs, `prepare topic ${wanted.topic}`, limits)
   } finally {
     connection.cut('the checkpoint topic is prepared')
   }

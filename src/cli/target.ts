@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { CheckpointStore } from '../checkpoint/checkpoint.ts'
 import { openFileCheckpoints } from '../checkpoint/file.ts'
-import { openKafkaCheckpoints } from '../checkpoint/kafka.ts'
+import { lookAtKafkaCheckpoints, openKafkaCheckpoints } from '../checkpoint/kafka.ts'
 import { openMongoCheckpoints } from '../checkpoint/mongo.ts'
 import type { Config, TlsConfig } from '../config/schema.ts'
 import { Configuration } from '../errors.ts'
@@ -65,8 +65,8 @@ function withTailReader(target: KafkaTarget, reader: PartitionReader): Target {
 }
 
 /**
- * The checkpoint store that the configuration names, for positions of `cluster`; undefined: whichever it is, as who only
- * looks need not know. Throws Retryable or Configuration.
+ * The checkpoint store that the configuration names, for positions of `cluster`; undefined: for who only looks, whichever
+ * it is, and nothing is created in Kafka. Throws Retryable or Configuration.
  */
 export async function openStore(
   common: Common,
@@ -88,7 +88,8 @@ export async function openStore(
     return openMongoCheckpoints({ ...facts, at, database, collection, cluster, sameCluster: sameDeployment }, signal)
   }
   const settings = kafkaSettings(config)
-  return openKafkaCheckpoints(
+  const open = cluster === undefined ? lookAtKafkaCheckpoints : openKafkaCheckpoints
+  return open(
     {
       ...facts,
       topic,

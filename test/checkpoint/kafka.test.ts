@@ -1,7 +1,7 @@
 import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, beforeAll, expect, inject, it } from 'vitest'
 import type { CheckpointStore } from '../../src/checkpoint/checkpoint.ts'
-import { openKafkaCheckpoints } from '../../src/checkpoint/kafka.ts'
+import { lookAtKafkaCheckpoints, openKafkaCheckpoints } from '../../src/checkpoint/kafka.ts'
 import type { KafkaAccess } from '../../src/checkpoint/kafka-connection.ts'
 import { systemClock } from '../../src/clock.ts'
 import { silentLogger } from '../../src/log.ts'
@@ -51,6 +51,23 @@ describeStore('Kafka checkpoints', async () => {
   const topic = freshTopic()
   await (await open(topic))[Symbol.asyncDispose]()
   return { open: () => open(topic), plant: bytes => plant(topic, bytes) }
+})
+
+it('is looked at without being created', async () => {
+  const topic = freshTopic()
+  const look = () => lookAtKafkaCheckpoints({ ...access(), deployment: 'shop', topic, replication: 1 }, never)
+  {
+    await using nothing = await look()
+    expect(await nothing.load('orders', 0, never)).toBeUndefined()
+    await expect(nothing.save(sample(), never)).rejects.toMatchObject({ code: 'INTERNAL' })
+  }
+  expect(await admin.listTopics()).not.toContain(topic)
+  {
+    await using store = await open(topic)
+    await store.save(sample(), never)
+  }
+  await using store = await look()
+  expect(await store.load('orders', 0, never)).toEqual(sample())
 })
 
 it('creates its topic compacted only, and leaves no consumer group behind', async () => {

@@ -42,7 +42,9 @@ export async function ensureTopic(
   let created = false
   if (partitions === undefined) {
     // false: somebody else was first, which is as good.
-    created = await admin.createTopics({ topics: [toTopicConfig(topic, spec)], timeout: createTimeoutMs })
+    // Not kafkajs's own wait for leaders: it gives up while the brokers do not all know of the topic yet.
+    const topics = [toTopicConfig(topic, spec)]
+    created = await admin.createTopics({ topics, timeout: createTimeoutMs, waitForLeaders: false })
     partitions = await waitForLeaders(admin, topic, clock, signal)
   }
   return { partitions, maxMessageBytes: await maxMessageBytes(admin, topic), created }
