@@ -32,7 +32,8 @@ export async function runPipeline(
       return undefined
     } catch (thrown) {
       const error = unwrapped(thrown)
-      const fault = asFault(error)
+      // A retry that the stop interrupts is no fault of its own: why there is something to replay is the one before.
+      const fault = stop.aborted && isAbort(error) && lastFault ? lastFault : asFault(error)
       lastFault = fault
       const position = monitor.durablePosition
       if (stop.aborted && endsCleanly(error, monitor)) {

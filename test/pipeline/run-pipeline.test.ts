@@ -91,6 +91,19 @@ test('a sink that cannot be closed after a failure does not turn a retry into an
   expect(steps.filter(step => step === 'open')).toHaveLength(2)
 })
 
+test('a stop in the middle of a retry ends with what failed before, while there is something to replay', async () => {
+  const stop = new AbortController()
+  const monitor = Object.defineProperty(new Monitor('orders', systemClock, silentMeter), 'owes', { value: true })
+  let attempts = 0
+  const confirm = async (signal: AbortSignal) => {
+    if (++attempts === 2) stop.abort()
+    signal.throwIfAborted()
+  }
+  const fault = await runPipeline(partsOf([], { lease: { confirm }, monitor }), stop.signal)
+  expect(attempts).toBe(2)
+  expect(fault).toMatchObject({ code: 'SINK_UNAVAILABLE', message: 'it fails' })
+})
+
 test('exactly-once without transactions is refused, with what to do', async () => {
   const fault = await runPipeline(partsOf([], { delivery: 'exactly-once' }), new AbortController().signal)
   expect(fault).toMatchObject({ code: 'DELIVERY_UNSUPPORTED', message: expect.stringContaining('no transactions') })
