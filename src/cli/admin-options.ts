@@ -25,8 +25,11 @@ export const adminUsage = `  -c, --config FILE   finds address and token in the 
   --json              the answer as JSON
 `
 
-/** The options in `argv`, or what is wrong with them in words. */
-export function adminOptions(argv: readonly string[]): AdminOptions | string {
+/** The options in `argv`, or what is wrong with them in words; `wrongIn` says it of the arguments without a name. */
+export function adminOptions(
+  argv: readonly string[],
+  wrongIn: (positionals: readonly string[]) => string | undefined,
+): AdminOptions | string {
   try {
     const { values, positionals } = parseArgs({
       args: [...argv],
@@ -40,7 +43,8 @@ export function adminOptions(argv: readonly string[]): AdminOptions | string {
     })
     const { help, json, config, set, url, token } = values
     if (url !== undefined && !/^https?:\/\/[^/]+\/*$/.test(url)) return '--url is not like http://127.0.0.1:8080'
-    return { help, json, file: config, overrides: set, url, token, positionals }
+    const wrong = help ? undefined : wrongIn(positionals)
+    return wrong ?? { help, json, file: config, overrides: set, url, token, positionals }
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
   }

@@ -8,6 +8,7 @@ import { showCheckpoints } from './checkpoint-show.ts'
 import { commonOptions } from './config-options.ts'
 import { exitCodes, type Io } from './io.ts'
 import { loadOrExplain } from './load-config.ts'
+import { misused, understood } from './usage.ts'
 
 const usage = `Usage: mongo2kafka checkpoint show -c FILE [--pipeline NAME] [--json]
        mongo2kafka checkpoint set --at TIME -c FILE [--pipeline NAME] [--yes] [--json]
@@ -27,7 +28,10 @@ set   moves the pipelines, on all their slots, to just before the first change o
 Exit: 0 done, 1 refused or failed.
 `
 
+const manual = { command: 'checkpoint', usage }
+
 interface Options {
+  readonly help: boolean
   readonly command: 'show' | 'set'
   readonly file: string
   readonly overrides: readonly string[]
@@ -44,30 +48,22 @@ export async function checkpoint(
   stop: AbortSignal,
   env: Environment = processEnvironment(),
 ): Promise<number> {
-  const options = optionsOf(argv)
-  if (options === 'help') {
-    io.stdout.write(usage)
-    return exitCodes.done
-  }
-  if (typeof options === 'string') return wrong(options, io)
+  const wrong = (what: string) => misused(what, manual, io)
+  const options = understood(optionsOf(argv), manual, io)
+  if (typeof options === 'number') return options
   const config = loadOrExplain(options.file, { env, overrides: options.overrides }, io)
   if (!config) return exitCodes.configuration
   const { pipeline, at, yes, json } = options
   if (pipeline !== undefined && !config.pipelines.some(({ name }) => name === pipeline)) {
-    return wrong(`there is no pipeline ${pipeline} in ${options.file}`, io)
+    return wrong(`there is no pipeline ${pipeline} in ${options.file}`)
   }
   const common = commonOf(config, io)
   if (options.command === 'show') return showCheckpoints(common, { pipeline, json }, stop)
-  if (at === undefined) return wrong('--at TIME is missing', io)
+  if (at === undefined) return wrong('--at TIME is missing')
   return setCheckpoints(common, { pipeline, at, yes, json, watchMs: defaultWatchMs }, stop)
 }
 
-function wrong(what: string, io: Io): number {
-  io.stderr.write(`mongo2kafka checkpoint: ${what}\n\n${usage}`)
-  return exitCodes.usage
-}
-
-/** The options in `argv`, `help`, or what is wrong with them in words. */
+/** The options in `argv`, or what is wrong with them in words. With --help the others mean nothing. */
 function optionsOf(argv: readonly string[]): Options | string {
   try {
     const { values, positionals } = parseArgs({
@@ -81,7 +77,7 @@ function optionsOf(argv: readonly string[]): Options | string {
         json: { type: 'boolean', default: false },
       },
     })
-    if (values.help) return 'help'
+    if (values.help) return onlyHelp
     const [command, ...more] = positionals
     if ((command !== 'show' && command !== 'set') || more.length > 0) return 'show or set?'
     const { config: file, set: overrides, pipeline, at, yes, json } = values
@@ -90,10 +86,15 @@ function optionsOf(argv: readonly string[]): Options | string {
     if (command === 'set' && at === undefined) return '--at TIME is missing'
     const place = at === undefined ? undefined : timeOf(at)
     if (Number.isNaN(place)) return `--at ${at} is no time such as 2026-01-31T12:00:00Z`
-    return { command, file, overrides, pipeline, at: place, yes, json }
+    return { help: false, command, file, overrides, pipeline, at: place, yes, json }
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
   }
+}
+
+const onlyHelp: Options = {
+  ...{ help: true, command: 'show', file: '', overrides: [] },
+  ...{ pipeline: undefined, at: undefined, yes: false, json: false },
 }
 
 /** NaN where `text` is no time. */

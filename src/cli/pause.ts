@@ -4,6 +4,7 @@ import type { Environment } from '../config/interpolate.ts'
 import { AdminUnreachable, askAdmin } from './admin-client.ts'
 import { adminAddress, adminOptions, adminUsage } from './admin-options.ts'
 import { exitCodes, type Io } from './io.ts'
+import { understood } from './usage.ts'
 
 type Action = 'pause' | 'resume'
 
@@ -31,20 +32,15 @@ export async function pauseOrResume(
   stop: AbortSignal,
   env: Environment = processEnvironment(),
 ): Promise<number> {
-  const options = adminOptions(argv)
-  if (typeof options !== 'string' && options.help) {
-    io.stdout.write(usage(action))
-    return exitCodes.done
-  }
-  const [pipeline, ...more] = typeof options === 'string' ? [] : options.positionals
-  if (typeof options === 'string' || pipeline === undefined || more.length > 0) {
-    const wrong =
-      typeof options === 'string' ? options : pipeline === undefined ? 'which PIPELINE?' : 'one PIPELINE only'
-    io.stderr.write(`mongo2kafka ${action}: ${wrong}\n\n${usage(action)}`)
-    return exitCodes.usage
-  }
+  const given = adminOptions(argv, names => {
+    if (names.length === 0) return 'which PIPELINE?'
+    return names.length > 1 ? 'one PIPELINE only' : undefined
+  })
+  const options = understood(given, { command: action, usage: usage(action) }, io)
+  if (typeof options === 'number') return options
   const address = adminAddress(options, env, io)
   if (!address) return exitCodes.configuration
+  const [pipeline = ''] = options.positionals
   const path = `/api/v1/pipelines/${encodeURIComponent(pipeline)}/${action}`
   try {
     const { status, body } = await askAdmin(address, { method: 'POST', path }, systemClock, stop)

@@ -9,6 +9,7 @@ import { type AdminAddress, AdminUnreachable, askAdmin } from './admin-client.ts
 import { adminAddress, adminOptions, adminUsage } from './admin-options.ts'
 import { exitCodes, type Io } from './io.ts'
 import { table } from './table.ts'
+import { understood } from './usage.ts'
 
 const usage = `Usage: mongo2kafka status [-c FILE] [--url URL] [--json]
 
@@ -24,16 +25,9 @@ export async function status(
   stop: AbortSignal,
   env: Environment = processEnvironment(),
 ): Promise<number> {
-  const options = adminOptions(argv)
-  if (typeof options === 'string' || options.positionals.length > 0) {
-    const wrong = typeof options === 'string' ? options : `unexpected argument ${options.positionals[0]}`
-    io.stderr.write(`mongo2kafka status: ${wrong}\n\n${usage}`)
-    return exitCodes.usage
-  }
-  if (options.help) {
-    io.stdout.write(usage)
-    return exitCodes.done
-  }
+  const given = adminOptions(argv, ([first]) => first && `unexpected argument ${first}`)
+  const options = understood(given, { command: 'status', usage }, io)
+  if (typeof options === 'number') return options
   const address = adminAddress(options, env, io)
   if (!address) return exitCodes.configuration
   try {

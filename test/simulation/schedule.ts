@@ -185,12 +185,17 @@ export class Schedule {
 
   /** Takes one of the steps whose time has come at random, or, where there is none, of all. */
   #next(): Step | undefined {
-    const able = this.#waiting.filter(({ process, isOnWire }) => !process?.isFrozen || isOnWire)
-    const ready = able.filter(({ notBefore }) => notBefore <= this.turn)
+    const able: number[] = []
+    const ready: number[] = []
+    for (let at = 0; at < this.#waiting.length; at++) {
+      const { process, isOnWire, notBefore } = this.#waiting[at]!
+      if (process?.isFrozen && !isOnWire) continue
+      able.push(at)
+      if (notBefore <= this.turn) ready.push(at)
+    }
     const from = ready.length > 0 ? ready : able
-    const next = from[Math.floor(this.random() * from.length)]
-    if (next) this.#waiting.splice(this.#waiting.indexOf(next), 1)
-    return next
+    const at = from[Math.floor(this.random() * from.length)]
+    return at === undefined ? undefined : this.#waiting.splice(at, 1)[0]
   }
 }
 
