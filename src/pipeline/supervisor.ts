@@ -62,7 +62,7 @@ export class Supervisor {
     return this.#exhausted.signal
   }
 
-  /** What has failed, on slots that are ours or that were given back without being drained. */
+  /** What has failed, on slots that are ours, or that were given back for good without being drained. */
   get failures(): readonly Failure[] {
     return [...this.#failures.values()]
   }
@@ -191,7 +191,9 @@ export class Supervisor {
   #ended(key: string, task: Task, monitor: Monitor, fault: Fault | undefined): void {
     if (this.#tasks.get(key) !== task) return // Its successor has begun, or waits for this moment.
     this.#tasks.delete(key)
-    if (fault && !task.abandoned) {
+    // A slot that was handed over while we go on with others: its next owner replays, and nobody need hear of it later.
+    const isHandedOver = !this.#leases.has(task.slot) && this.#leases.size > 0 && fault instanceof Retryable
+    if (fault && !task.abandoned && !isHandedOver) {
       monitor.enter('failed', fault)
       this.#failures.set(key, { pipeline: task.pipeline, slot: task.slot, fault })
     }

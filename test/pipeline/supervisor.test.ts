@@ -76,6 +76,24 @@ test("a slot that others may have already is not waited for, and how it ends is 
   expect(fleet.supervisor.failures).toEqual([])
 })
 
+test('what a retry still owed is a failure of the end, and none of a slot that is handed over in between', async () => {
+  const fleet = new TestFleet(['a'])
+  const unavailable = new Retryable('SINK_UNAVAILABLE', 'not yet')
+  fleet.drains = false
+  fleet.supervisor.take([0, 1], lease)
+  await fleet.settle()
+  const handedOver = fleet.supervisor.release([0])
+  fleet.runOf('a', 0).end(unavailable)
+  await handedOver
+  await fleet.settle()
+  expect(fleet.supervisor.failures).toEqual([])
+  const atTheEnd = fleet.supervisor.release([1])
+  fleet.runOf('a', 1).end(unavailable)
+  await atTheEnd
+  await fleet.settle()
+  expect(fleet.supervisor.failures).toEqual([{ pipeline: 'a', slot: 1, fault: unavailable }])
+})
+
 test('a pipeline that fails on a slot does not touch the others', async () => {
   const fleet = new TestFleet(['a', 'b'])
   fleet.supervisor.take([0, 1], lease)
