@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { type CommittedLog, faultsOf } from './transactional-judge.ts'
+import { around } from './raw-log.ts'
+import { type CommittedLog, faultsOf, suspectsOf } from './transactional-judge.ts'
 
 const longList = 'partition 1: missing: 1 3 5 7 9 11 13 15 17 19 and 2 more'
 const whole: CommittedLog = {
@@ -33,6 +34,17 @@ describe('the judge of numbers that were committed in transactions', () => {
     ['a long list', { ...second(), acknowledged: 0, position: 24, numbers: [evenTo(24), []] }, [longList]],
   ])('%s', (_name, log, faults) => {
     expect(faultsOf(log)).toEqual(faults)
+  })
+
+  it('names the numbers to look for in the log', () => {
+    expect(suspectsOf(whole)).toEqual(new Set([6]))
+    expect(suspectsOf(second(1, 1, 5, 7))).toEqual(new Set([1, 3, 6, 7]))
+  })
+
+  it('shows what stands around them, and the end', () => {
+    const lines = Array.from({ length: 30 }, (_, n) => `line ${n}`)
+    const shown = around(lines, line => line === 'line 10').map(line => Number(line.slice(5)))
+    expect(shown).toEqual([6, 7, 8, 9, 10, 11, 12, 13, 14, 25, 26, 27, 28, 29])
   })
 })
 

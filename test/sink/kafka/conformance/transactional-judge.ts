@@ -17,23 +17,28 @@ const longestList = 10
  */
 export function faultsOf({ acknowledged, position, numbers }: CommittedLog): string[] {
   const behind = position < acknowledged ? [`${acknowledged} was acknowledged, the position is ${position}`] : []
-  const expected = Array.from({ length: position }, (_, n) => n)
-  const found = numbers.flatMap((list, partition) => {
-    const isOurs = (n: number) => n >= 0 && n % numbers.length === partition
-    return Object.entries(kindsOf(list, expected.filter(isOurs), position, isOurs))
+  const found = numbers.flatMap((_, partition) =>
+    Object.entries(kindsOf({ position, numbers }, partition))
       .filter(([, wrong]) => wrong.length > 0)
-      .map(([kind, wrong]) => `partition ${partition}: ${kind}: ${listed(wrong)}`)
-  })
+      .map(([kind, wrong]) => `partition ${partition}: ${kind}: ${listed(wrong)}`),
+  )
   return [...behind, ...found]
+}
+
+/** The numbers that are wrong in any way, and the first that the position does not cover. */
+export function suspectsOf(log: CommittedLog): ReadonlySet<number> {
+  const wrong = log.numbers.flatMap((_, partition) => Object.values(kindsOf(log, partition)).flat())
+  return new Set([...wrong, log.position])
 }
 
 /** The numbers of one partition that are wrong, by what is wrong with them. */
 function kindsOf(
-  list: readonly number[],
-  expected: readonly number[],
-  position: number,
-  isOurs: (n: number) => boolean,
+  { position, numbers }: Pick<CommittedLog, 'position' | 'numbers'>,
+  partition: number,
 ): Readonly<Record<string, readonly number[]>> {
+  const list = numbers[partition]!
+  const isOurs = (n: number) => n >= 0 && n % numbers.length === partition
+  const expected = Array.from({ length: position }, (_, n) => n).filter(isOurs)
   const ours = list.filter(isOurs)
   const firsts = [...new Set(ours)]
   return {

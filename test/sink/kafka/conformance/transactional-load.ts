@@ -4,7 +4,8 @@ import { packRecords } from '../../../../src/record-headers.ts'
 import type { KafkaTarget } from '../../../../src/sink/kafka/target.ts'
 import type { TransactionalSink } from '../../../../src/sink/sink.ts'
 import { committed, never, record, transactional } from '../fixture.ts'
-import { faultsOf } from './transactional-judge.ts'
+import { around, rawLog } from './raw-log.ts'
+import { faultsOf, suspectsOf } from './transactional-judge.ts'
 import { until } from './until.ts'
 
 export const dataPartitions = 6
@@ -68,9 +69,23 @@ export class TransactionalLoad {
       const values = await committed(brokers, data, 1, partition)
       numbers.push(values.filter(value => value.startsWith(`${id}:`)).map(value => Number(value.slice(id.length + 1))))
     }
-    const faults = faultsOf({ acknowledged: this.acknowledged, position, numbers })
+    const log = { acknowledged: this.acknowledged, position, numbers }
+    const faults = faultsOf(log)
     if (faults.length === 0) return []
-    return [...faults, ...this.ends.map(end => `ended: ${end}`)].map(line => `${id}, position ${position}: ${line}`)
+    const lines = [...faults, ...this.ends.map(end => `ended: ${end}`), ...(await this.#evidence(suspectsOf(log)))]
+    return lines.map(line => `${id}, position ${position}: ${line}`)
+  }
+
+  /** What stands around these numbers, and at the end of each partition. */
+  async #evidence(numbers: ReadonlySet<number>): Promise<string[]> {
+    const { brokers, data, positions, slot, id } = this.#parts
+    const isSuspect = (line: string) => numbers.has(Number(/[:\s](\d+)$/.exec(line)?.[1]))
+    const lines = around(await rawLog(brokers, positions, slot, ''), isSuspect).map(line => `positions: ${line}`)
+    for (let partition = 0; partition < dataPartitions; partition++) {
+      const log = around(await rawLog(brokers, data, partition, `${id}:`), isSuspect)
+      lines.push(...log.map(line => `data ${partition}: ${line}`))
+    }
+    return lines
   }
 
   async #work(sink: TransactionalSink, stop: AbortSignal): Promise<void> {
