@@ -186,7 +186,8 @@ export class Daemon implements AsyncDisposable {
 
   #spawn(): void {
     const ports = Object.fromEntries(this.links.map(({ targetPort, port }) => [targetPort, port]))
-    const limits = ['--max-semi-space-size=8', '--no-parallel-scavenge', `--max-old-space-size=${heapLimitMb}`]
+    const options = ['--max-semi-space-size=4', '--heap-growing-percent=200', '--no-parallel-scavenge']
+    const limits = [...options, `--max-old-space-size=${heapLimitMb}`]
     const imports = preloads.flatMap(file => ['--import', file])
     const child = spawn(process.execPath, [...limits, ...imports, this.main, 'run', '-c', this.file], {
       stdio: ['ignore', 'pipe', 'pipe'],
