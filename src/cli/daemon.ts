@@ -6,8 +6,9 @@ import { asFault, Fault, Retryable } from '../errors.ts'
 import { createLogger } from '../observe/logger.ts'
 import { createMetrics } from '../observe/metrics.ts'
 import { waitFor } from '../pipeline/startup.ts'
-import { createRedact } from '../redact.ts'
+import { createRedact, oneLine } from '../redact.ts'
 import { backOffMs } from '../retry.ts'
+import { secretsIn } from '../secret.ts'
 import { type Mongo, openMongo } from '../source/mongo.ts'
 import type { Common } from './common.ts'
 import { chooseDelivery } from './delivery.ts'
@@ -26,8 +27,9 @@ const windowEveryMs = 10_000
  * Resolves to the exit code.
  */
 export async function runDaemon(config: Config, source: ConfigSource, io: Io, stop: AbortSignal): Promise<number> {
-  const { mongodb, sink, admin, checkpoint } = config
-  const secrets = [mongodb.uri, sink.sasl?.password, admin.token, checkpoint.uri].filter(secret => !!secret)
+  const { sink, admin } = config
+  const secrets = secretsIn(config)
+  io.onSecrets?.(secrets)
   const destination = sink.type === 'stdout' ? 'stderr' : 'stdout'
   const log = createLogger({ level: config.log.level, destination, secrets })
   const { meter, contentType, text } = createMetrics({ version })
@@ -135,7 +137,7 @@ function outcome({ common, supervisor }: Fleet): number {
 
 /** Why we end, for the person at the terminal: the log may go elsewhere. */
 function explain({ io, redact }: Common, fault: Fault, where = ''): void {
-  io.stderr.write(`mongo2kafka: ${where}${fault.code}: ${redact(fault.message)}\n  Remedy: ${fault.remedy}\n`)
+  io.stderr.write(`mongo2kafka: ${where}${fault.code}: ${oneLine(redact(fault.message))}\n  Remedy: ${fault.remedy}\n`)
 }
 
 /** Keeps the gauges fresh: lag each second, the oplog window every ten. */
