@@ -30,7 +30,7 @@ describe('what a crash shows (G9)', () => {
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
-/** Runs `mongo2kafka validate` with `failure` in its way, once the process listens for signals. */
+/** Runs `mongo2kafka status` with `failure` in its way, once the process listens for signals. */
 function crash(failure: string) {
   const code = `process.on('newListener', name => { if (name === 'SIGTERM') { ${failure} } })`
   const preload = `data:text/javascript,${encodeURIComponent(code)}`
@@ -38,7 +38,7 @@ function crash(failure: string) {
   const reports = ['--report-uncaught-exception', '--report-on-fatalerror', '--report-compact']
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
-    [...reports, '--import', preload, main, 'validate', '-c', 'x'],
+    [...reports, '--import', preload, main, 'status', '--url', 'http://127.0.0.1:1'],
     {
       encoding: 'utf8',
       env,
