@@ -36,6 +36,8 @@ const limits = {
   connectionsCheckingInterval: 2_000,
 }
 const maxConnections = 100
+/** How long a client may leave an answer unread, milliseconds: what it does not read we keep in memory. */
+const unreadLimitMs = 10_000
 
 /**
  * Health, metrics, status page and status API over HTTP, until `signal` aborts or the server is disposed. Rejects with
@@ -45,6 +47,7 @@ export async function startAdmin(options: AdminOptions, signal: AbortSignal): Pr
   signal.throwIfAborted()
   const { host = '127.0.0.1', port, log } = options
   const shown: Shown = {
+    ...(options.version !== undefined && { version: options.version }),
     metrics: options.metrics,
     statuses: withoutSecrets(options),
     ...(options.workers && { workers: options.workers }),
@@ -59,6 +62,7 @@ export async function startAdmin(options: AdminOptions, signal: AbortSignal): Pr
   })
   server.maxConnections = maxConnections
   await listen(server, host, port)
+  warnIfOpen(options, host)
   server.on('error', error => log.error({ error }, 'the admin server has a problem'))
   const stop = () => close(server)
   const onAbort = () => void stop().catch(error => log.error({ error }, 'the admin server did not close'))
@@ -70,6 +74,19 @@ export async function startAdmin(options: AdminOptions, signal: AbortSignal): Pr
       await stop()
     },
   }
+}
+
+/** What is shown has no login (SECURITY.md): who listens on a network should know, and that orders need a token. */
+function warnIfOpen({ token, log }: AdminOptions, host: string): void {
+  if (isLoopback(host)) return
+  const orders = token
+    ? 'orders travel with their token as plain text'
+    : 'orders are refused, for there is no admin.token'
+  log.warn({ host }, `the admin pages are open to whoever reaches this address, without login; ${orders}`)
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
 }
 
 /** Errors of drivers quote URIs; what a page shows is as public as a log. */
@@ -145,6 +162,7 @@ function write(response: ServerResponse, result: Answer, how: { withBody: boolea
     ...(how.close && { connection: 'close' }),
     ...result.headers,
   })
+  response.setTimeout(unreadLimitMs, () => response.destroy())
   response.end(how.withBody ? result.body : undefined)
 }
 

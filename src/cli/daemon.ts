@@ -11,7 +11,7 @@ import { backOffMs } from '../retry.ts'
 import { secretsIn } from '../secret.ts'
 import { type Mongo, openMongo } from '../source/mongo.ts'
 import type { Common } from './common.ts'
-import { chooseDelivery } from './delivery.ts'
+import { chooseDelivery, planText } from './delivery.ts'
 import { Fleet } from './fleet.ts'
 import { exitCodes, type Io } from './io.ts'
 import { type ConfigSource, Reloader } from './reload.ts'
@@ -45,6 +45,7 @@ export async function runDaemon(config: Config, source: ConfigSource, io: Io, st
         host: admin.host,
         port: admin.port,
         token: admin.token,
+        version,
         statuses: () => supervisor.monitors.map(monitor => monitor.status),
         workers: () => fleet.workers?.status,
         config: () => reloader.status,
@@ -84,8 +85,9 @@ async function runFleet(fleet: Fleet, reloader: Reloader, stop: AbortSignal): Pr
   const uri = config.mongodb.uri.reveal()
   await using mongo = await open('MongoDB', () => openMongo({ uri, clock, log, meter }, stop))
   await using target = await open('Kafka', () => openTarget(common, stop))
-  const { delivery, because } = chooseDelivery(config, target.capabilities)
-  log.info({ delivery }, `delivery: ${delivery}, because ${because}`)
+  const choice = chooseDelivery(config, target.capabilities)
+  const { delivery } = choice
+  log.info({ delivery, ...target.capabilities }, planText(target.about, choice))
   await using store = await open('the checkpoint store', () => openStore(common, mongo.identity, stop))
   fleet.opened({ mongo, target, store, delivery, blocks: new RecordBlocks() })
 

@@ -1,6 +1,8 @@
 import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { LastWords } from '../../src/observe/last-words.ts'
 import { Secret } from '../../src/secret.ts'
 
@@ -30,15 +32,22 @@ describe('what a crash shows (G9)', () => {
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
-/** Runs `mongo2kafka status` with `failure` in its way, once the process listens for signals. */
+const silent = createServer()
+beforeAll(async () => {
+  await once(silent.listen(0, '127.0.0.1'), 'listening')
+})
+afterAll(() => silent.close())
+
+/** Runs `mongo2kafka status`, which waits for a server that never answers, with `failure` in its way. */
 function crash(failure: string) {
   const code = `process.on('newListener', name => { if (name === 'SIGTERM') { ${failure} } })`
   const preload = `data:text/javascript,${encodeURIComponent(code)}`
   const env = { ...process.env, CARD: 'canary' }
+  const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
   const reports = ['--report-uncaught-exception', '--report-on-fatalerror', '--report-compact']
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
-    [...reports, '--import', preload, main, 'status', '--url', 'http://127.0.0.1:1'],
+    [...reports, '--import', preload, main, 'status', '--url', url],
     {
       encoding: 'utf8',
       env,
