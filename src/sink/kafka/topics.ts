@@ -42,7 +42,9 @@ export async function ensureTopic(
   let created = false
   if (partitions === undefined) {
     // false: somebody else was first, which is as good.
-    created = await admin.createTopics({ topics: [toTopicConfig(topic, spec)], timeout: createTimeoutMs })
+    const topics = [toTopicConfig(topic, spec)]
+    // kafkajs's own waiting for leaders gives up at a broker that has not heard of the topic yet.
+    created = await admin.createTopics({ topics, timeout: createTimeoutMs, waitForLeaders: false })
     partitions = await waitForLeaders(admin, topic, clock, signal)
   }
   return { partitions, maxMessageBytes: await maxMessageBytes(admin, topic), created }
