@@ -28,6 +28,8 @@ export const remedies = {
     'Turn pre- and post-images on: db.runCommand({collMod: COLLECTION, changeStreamPreAndPostImages: {enabled: true}}), lengthen their expiry, or use mode whenAvailable or auto.',
   SOURCE_EVENT_TOO_LARGE:
     'A change event is larger than 16 MB. Use fullDocumentBeforeChange: default for this pipeline.',
+  SOURCE_PATTERN_SLOW:
+    'Write the regular expression without repetitions inside repetitions, such as (a+)+ or (a|a)*, or name the collections.',
   SOURCE_REJECTED:
     'MongoDB refused the change stream for the named reason; correct the pipeline or the server accordingly.',
   EVENT_UNREADABLE: 'MongoDB sent an event that cannot be read; please report it with the position in the message.',
@@ -48,6 +50,8 @@ export const remedies = {
     'Create the stream with this name in the pool sink.oci.streamPoolId, with enough partitions (1 MB/s each, fixed for good), or give the pipeline `partitions`, and it is created.',
   SINK_OCI_UNAUTHORIZED:
     'OCI does not tell "not there" from "not allowed": check sink.oci.streamPoolId, and that a policy allows the principal to use stream-push, stream-pull and streams in its compartment.',
+  SINK_LOGIN_REFUSED:
+    'None needed while a password or certificate is being exchanged: the login is tried again for ten minutes. Else check sink.sasl and sink.tls.',
   SINK_TOPIC_INVALID:
     'Topic names have 1 to 249 letters, digits, dots, underscores and hyphens: correct `topic` of the pipeline.',
   SINK_TOPIC_MISMATCH: 'The topic exists with fewer partitions than were used before. Restore it, or use a new topic.',

@@ -83,6 +83,8 @@ function clientFor(uri: string): MongoClient {
   try {
     return new MongoClient(uri, {
       appName: 'mongo2kafka',
+      // MONGODB_LOG_COMMAND would print whole documents (G9); this outranks it.
+      mongodbLogComponentSeverities: { command: 'off' },
       connectTimeoutMS: connectTimeoutMs,
       serverSelectionTimeoutMS: connectTimeoutMs,
     })
