@@ -1,21 +1,20 @@
-import { readFileSync } from 'node:fs'
 import type { CheckpointStore } from '../checkpoint/checkpoint.ts'
 import { openFileCheckpoints } from '../checkpoint/file.ts'
 import { openKafkaCheckpoints } from '../checkpoint/kafka.ts'
 import { openMongoCheckpoints } from '../checkpoint/mongo.ts'
-import type { Config, TlsConfig } from '../config/schema.ts'
 import { Configuration } from '../errors.ts'
 import type { TailReader } from '../pipeline/tails.ts'
 import { faultOf } from '../sink/kafka/classify.ts'
 import { createClient } from '../sink/kafka/client.ts'
 import { PartitionReader } from '../sink/kafka/reading/partition-reader.ts'
 import { Tails } from '../sink/kafka/reading/tails.ts'
-import { defaultProducerSettings, type KafkaSettings } from '../sink/kafka/settings.ts'
+import { defaultProducerSettings } from '../sink/kafka/settings.ts'
 import { createKafkaTarget, type KafkaTarget } from '../sink/kafka/target.ts'
 import type { Capabilities, Sink, SinkRequest } from '../sink/sink.ts'
 import { StdoutSink } from '../sink/stdout.ts'
 import { sameDeployment } from '../source/source.ts'
 import type { Common } from './common.ts'
+import { kafkaSettings } from './kafka-settings.ts'
 
 /** Where all pipelines write: makes a sink for each of them and each slot. */
 export interface Target extends AsyncDisposable {
@@ -39,7 +38,7 @@ export async function openTarget(common: Common, signal: AbortSignal): Promise<T
     // The window comes first; this is the sink's own guard behind it.
     queueLimitBytes: Math.max(defaultProducerSettings.queueLimitBytes, 2 * config.limits.inFlightBytes),
   }
-  const settings = kafkaSettings(config)
+  const settings = kafkaSettings(common)
   const target = createKafkaTarget({ settings, client: config.sink.client, producer, clock, log, meter })
   try {
     await target.check(signal)
@@ -87,7 +86,7 @@ export async function openStore(
     const at = { uri: uri.reveal() }
     return openMongoCheckpoints({ ...facts, at, database, collection, cluster, sameCluster: sameDeployment }, signal)
   }
-  const settings = kafkaSettings(config)
+  const settings = kafkaSettings(common)
   return openKafkaCheckpoints(
     {
       ...facts,
@@ -100,26 +99,4 @@ export async function openStore(
     },
     signal,
   )
-}
-
-export function kafkaSettings(config: Config): KafkaSettings {
-  const { brokers, clientId, tls, sasl } = config.sink
-  return { brokers, clientId, sasl, tls: tls && tlsOptions(tls) }
-}
-
-function tlsOptions({ ca, cert, key, rejectUnauthorized }: TlsConfig): KafkaSettings['tls'] {
-  return {
-    rejectUnauthorized,
-    ...(ca !== undefined && { ca: pem(ca) }),
-    ...(cert !== undefined && { cert: pem(cert) }),
-    ...(key !== undefined && { key: pem(key) }),
-  }
-}
-
-function pem(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (cause) {
-    throw new Configuration('CONFIG_INVALID', `sink.tls: cannot read ${path}`, { cause })
-  }
 }

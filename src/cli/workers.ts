@@ -5,7 +5,7 @@ import { createWorkers } from '../workers/create-workers.ts'
 import type { GroupTerms } from '../workers/group.ts'
 import type { Workers } from '../workers/workers.ts'
 import type { Common } from './common.ts'
-import { kafkaSettings } from './target.ts'
+import { kafkaSettings } from './kafka-settings.ts'
 
 /** What the other workers are told about this one. */
 export interface Self {
@@ -26,7 +26,7 @@ export function openWorkers(common: Common, cluster: string, { port, busy }: Sel
       return createWorkers({ coordination, slots, ordinal, replicas, hostname: hostname() }, parts)
     case 'kafka': {
       const name = `${hostname()}:${port}`
-      const settings = kafkaSettings(config)
+      const settings = kafkaSettings(common)
       const openGroup = (terms: GroupTerms) => new KafkaGroup({ settings, terms })
       const group = { slots, name, deployment: config.name, cluster, sessionTimeoutMs, openGroup, busy }
       return createWorkers({ coordination, ...group }, parts)

@@ -46,7 +46,7 @@ test('lists, switches and maps are YAML; text is text', () => {
   })
   expect(config.sink.brokers).toEqual(['a:1', 'b:2'])
   expect(config.sink.sasl?.username).toBe('12')
-  expect(config.sink.sasl?.password.reveal()).toBe('1e5 # [')
+  expect(config.sink.sasl?.password?.reveal()).toBe('1e5 # [')
   expect(config.pipelines[1]).toMatchObject({
     tombstones: true,
     key: { fields: 'documentKey' },

@@ -127,10 +127,11 @@ function textOf(error: unknown): string {
 
 /**
  * The fault for an error of `action` ("create topic x"). A record that is too large is `rejected` here: only the
- * sink knows whether one record was to blame. A fault passes through.
+ * sink knows whether one record was to blame. A fault passes through, also out of a client's own error.
  */
 export function faultOf(error: unknown, action: string): Fault {
-  if (error instanceof Fault) return error
+  const fault = chain(error).find(link => link instanceof Fault) // A client may wrap what our own login said.
+  if (fault !== undefined) return fault
   const message = `Kafka: ${action}: ${textOf(error)}`
   switch (verdictOf(error)) {
     case 'auth-failed':

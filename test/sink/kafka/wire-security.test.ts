@@ -1,12 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/clock.ts'
-import { Secret } from '../../../src/secret.ts'
-import type { SaslMechanism } from '../../../src/sink/kafka/settings.ts'
 import { never } from './fixture.ts'
+import { passwordMechanisms as mechanisms, passwordLogin, tlsOf } from './login-fixture.ts'
 import { type SecureBroker, sessionMs, startSecureBroker, user } from './secure-broker.ts'
 import { batchOf, makeTopic, wireFor } from './wire-fixture.ts'
 
-const mechanisms: readonly SaslMechanism[] = ['plain', 'scram-sha-256', 'scram-sha-512']
 const authFailed = { name: 'Configuration', code: 'SINK_AUTH_FAILED' }
 let broker: SecureBroker
 
@@ -17,14 +15,14 @@ afterAll(async () => {
   await broker[Symbol.asyncDispose]()
 })
 
-function saslOf(mechanism: SaslMechanism, password = user.password, username = user.username) {
-  return { sasl: { mechanism, username, password: new Secret(password) } }
+function saslOf(mechanism: (typeof mechanisms)[number], password = user.password, username = user.username) {
+  return { login: passwordLogin(mechanism, username, password) }
 }
 
 describe('SASL', () => {
   it.each(mechanisms)('%s, with and without TLS', async mechanism => {
     const topic = await makeTopic([broker.plain], 1)
-    for (const security of [{}, { tls: { ca: broker.certificate } }]) {
+    for (const security of [{}, { tls: tlsOf({ ca: broker.certificate }) }]) {
       const address = 'tls' in security ? broker.saslTls : broker.sasl
       await using wire = wireFor([address], {}, { ...security, ...saslOf(mechanism) })
       const [found] = await wire.leaders([topic], never)
@@ -67,13 +65,13 @@ describe('SASL', () => {
 
 describe('TLS', () => {
   it('by name and with the certificate', async () => {
-    await using wire = wireFor([broker.tls], {}, { tls: { ca: broker.certificate } })
+    await using wire = wireFor([broker.tls], {}, { tls: tlsOf({ ca: broker.certificate }) })
     expect(await wire.leaders([], never)).toEqual([])
     expect((await wire.connect(1, never)).nodeId).toBe(1)
   })
 
   it('without trust in the certificate', async () => {
-    await using wire = wireFor([broker.tls], {}, { tls: {} })
+    await using wire = wireFor([broker.tls], {}, { tls: tlsOf() })
     await expect(wire.leaders([], never)).rejects.toMatchObject(authFailed)
   })
 
@@ -83,7 +81,7 @@ describe('TLS', () => {
   })
 
   it('where we speak TLS and the port does not', async () => {
-    await using wire = wireFor([broker.plain], {}, { tls: {} })
+    await using wire = wireFor([broker.plain], {}, { tls: tlsOf() })
     await expect(wire.leaders([], never)).rejects.toMatchObject({ code: 'SINK_UNAVAILABLE' })
   })
 })
