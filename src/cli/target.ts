@@ -4,6 +4,7 @@ import { openKafkaCheckpoints } from '../checkpoint/kafka.ts'
 import { openMongoCheckpoints } from '../checkpoint/mongo.ts'
 import { Configuration } from '../errors.ts'
 import type { TailReader } from '../pipeline/tails.ts'
+import { presets } from '../preset.ts'
 import { faultOf } from '../sink/kafka/classify.ts'
 import { createClient } from '../sink/kafka/client.ts'
 import { PartitionReader } from '../sink/kafka/reading/partition-reader.ts'
@@ -19,9 +20,17 @@ import { kafkaSettings } from './kafka-settings.ts'
 /** Where all pipelines write: makes a sink for each of them and each slot. */
 export interface Target extends AsyncDisposable {
   readonly capabilities: Capabilities
+  /** What it is and why it can do no more, for people: printed once. */
+  readonly about: TargetAbout
   /** For targets without transactions: reads back what they have taken after a checkpoint. */
   readonly tailReader?: TailReader | undefined
   open(request: SinkRequest, signal: AbortSignal): Promise<Sink>
+}
+
+export interface TargetAbout {
+  readonly title: string
+  /** Empty where nothing is missing. */
+  readonly because: readonly string[]
 }
 
 /** The target that the configuration names, reachable. Throws Retryable or Configuration. */
@@ -29,7 +38,8 @@ export async function openTarget(common: Common, signal: AbortSignal): Promise<T
   const { config, clock, log, meter, io } = common
   if (config.sink.type === 'stdout') {
     const capabilities = { headers: true, idempotence: false, transactions: false }
-    return { capabilities, open: async () => new StdoutSink(io.stdout), async [Symbol.asyncDispose]() {} }
+    const about = { title: 'stdout', because: [] }
+    return { capabilities, about, open: async () => new StdoutSink(io.stdout), async [Symbol.asyncDispose]() {} }
   }
   const { compression, lingerMs, batchBytes, requestTimeoutMs } = config.sink.producer
   const producer = {
@@ -39,10 +49,12 @@ export async function openTarget(common: Common, signal: AbortSignal): Promise<T
     queueLimitBytes: Math.max(defaultProducerSettings.queueLimitBytes, 2 * config.limits.inFlightBytes),
   }
   const settings = kafkaSettings(common)
-  const target = createKafkaTarget({ settings, client: config.sink.client, producer, clock, log, meter })
+  const { client, probeTopic } = config.sink
+  const preset = presets[config.sink.preset]
+  const target = createKafkaTarget({ settings, client, preset, probeTopic, producer, clock, log, meter })
   try {
     await target.check(signal)
-    return withTailReader(target, new PartitionReader({ settings, clock }))
+    return withTailReader(target, preset.title, new PartitionReader({ settings, clock }))
   } catch (error) {
     await target[Symbol.asyncDispose]()
     throw error
@@ -50,10 +62,11 @@ export async function openTarget(common: Common, signal: AbortSignal): Promise<T
 }
 
 /** Without headers no record says whose it is; with transactions there is nothing to read back. */
-function withTailReader(target: KafkaTarget, reader: PartitionReader): Target {
-  const { capabilities } = target
+function withTailReader(target: KafkaTarget, title: string, reader: PartitionReader): Target {
+  const { capabilities, plan } = target
   return {
     capabilities,
+    about: { title: `${title} by ${plan.client}`, because: plan.because },
     tailReader: capabilities.headers && !capabilities.transactions ? new Tails(reader) : undefined,
     open: (request, signal) => target.open(request, signal),
     async [Symbol.asyncDispose]() {
