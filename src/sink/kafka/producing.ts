@@ -31,7 +31,7 @@ export interface ProducingOptions {
   readonly limits: TopicLimits
   readonly countPartitions: (topic: string, spec: TopicSpec, signal: AbortSignal) => Promise<number>
   /** Told of each batch where bytes are paced. */
-  readonly onTurn: OnTurn
+  readonly onTurn: OnTurn | undefined
   readonly clock: Clock
   readonly log: Logger
   readonly meter: Meter

@@ -6,6 +6,7 @@ import { type Preset, presets } from '../../preset.ts'
 import type { Capabilities, Sink, SinkRequest, TopicSpec, TransactionalSink } from '../sink.ts'
 import { withAdmin } from './admin.ts'
 import { faultOf, reachabilityFaultOf } from './classify.ts'
+import { adviceText, Demand } from './demand.ts'
 import { KnownTopics } from './known-topics.ts'
 import type { ProducingPlan } from './plan.ts'
 import { chooseProducing, type Producing } from './producing.ts'
@@ -56,10 +57,21 @@ class Target implements KafkaTarget {
   readonly #sinks = new Set<Sink>()
   #producing: Promise<Producing> | undefined
   #plan: ProducingPlan | undefined
+  readonly #preset: Preset
+  /** Where a partition takes only so much. */
+  readonly #demand: Demand | undefined
 
   constructor(options: KafkaTargetOptions) {
     this.#options = options
-    this.#limits = new TopicLimits(options.producer.batchBytes)
+    const { preset = presets.kafka, producer, clock, log } = options
+    const { partitionBytesPerSecond, growingTopics } = preset
+    this.#preset = preset
+    if (partitionBytesPerSecond !== undefined) {
+      this.#demand = new Demand(partitionBytesPerSecond, clock, advice =>
+        log.warn({ ...advice }, adviceText(advice, growingTopics)),
+      )
+    }
+    this.#limits = new TopicLimits(producer.batchBytes)
     this.#topics = new KnownTopics(this.#countPartitions.bind(this), options.clock)
   }
 
@@ -106,8 +118,9 @@ class Target implements KafkaTarget {
   #choose(signal: AbortSignal): Promise<Producing> {
     const limits = this.#limits
     const countPartitions = this.#topics.partitions.bind(this.#topics)
-    const { preset = presets.kafka, probeTopic } = this.#options
-    const options = { ...this.#options, preset, probeTopic, limits, countPartitions, onTurn: () => {} }
+    const { probeTopic } = this.#options
+    const onTurn = this.#demand?.add.bind(this.#demand)
+    const options = { ...this.#options, preset: this.#preset, probeTopic, limits, countPartitions, onTurn }
     this.#producing ??= chooseProducing(options, signal).catch(error => {
       this.#producing = undefined
       throw error
@@ -132,6 +145,7 @@ class Target implements KafkaTarget {
       const facts = await withAdmin(this.#options, signal, admin => ensureTopic(admin, topic, spec, clock, signal))
       const { partitions, maxMessageBytes, created } = facts
       if (maxMessageBytes !== undefined) this.#limits.learn(topic, maxMessageBytes)
+      this.#demand?.know(topic, partitions)
       if (created) log.info({ topic, partitions }, `created topic ${topic} with ${partitions} partitions`)
       else if (spec.partitions !== undefined && spec.partitions !== partitions) {
         const message = `topic ${topic} exists with ${partitions} partitions; the configured ${spec.partitions} do not apply`
