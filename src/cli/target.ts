@@ -3,7 +3,7 @@ import { openFileCheckpoints } from '../checkpoint/file.ts'
 import { openKafkaCheckpoints } from '../checkpoint/kafka.ts'
 import { openMongoCheckpoints } from '../checkpoint/mongo.ts'
 import { Configuration } from '../errors.ts'
-import type { TailReader } from '../pipeline/tails.ts'
+import type { PresenceReader, TailReader } from '../pipeline/tails.ts'
 import { presets } from '../preset.ts'
 import { faultOf } from '../sink/kafka/classify.ts'
 import { createClient } from '../sink/kafka/client.ts'
@@ -16,6 +16,7 @@ import { StdoutSink } from '../sink/stdout.ts'
 import { sameDeployment } from '../source/source.ts'
 import type { Common } from './common.ts'
 import { kafkaSettings } from './kafka-settings.ts'
+import { openOciTarget } from './oci-target.ts'
 
 /** Where all pipelines write: makes a sink for each of them and each slot. */
 export interface Target extends AsyncDisposable {
@@ -23,7 +24,7 @@ export interface Target extends AsyncDisposable {
   /** What it is and why it can do no more, for people: printed once. */
   readonly about: TargetAbout
   /** For targets without transactions: reads back what they have taken after a checkpoint. */
-  readonly tailReader?: TailReader | undefined
+  readonly tailReader?: TailReader | PresenceReader | undefined
   open(request: SinkRequest, signal: AbortSignal): Promise<Sink>
 }
 
@@ -41,6 +42,7 @@ export async function openTarget(common: Common, signal: AbortSignal): Promise<T
     const about = { title: 'stdout', because: [] }
     return { capabilities, about, open: async () => new StdoutSink(io.stdout), async [Symbol.asyncDispose]() {} }
   }
+  if (config.sink.type === 'oci-rest') return await openOciTarget(common, signal)
   const { compression, lingerMs, batchBytes, requestTimeoutMs } = config.sink.producer
   const producer = {
     ...defaultProducerSettings,

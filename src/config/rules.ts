@@ -1,6 +1,7 @@
 import type { Finding } from './check.ts'
 import { variablePart } from './overrides.ts'
 import { checkpointRules, deliveryRules, workersRules } from './rules-guarantees.ts'
+import { ociRules } from './rules-oci.ts'
 import { presetRules } from './rules-preset.ts'
 import { loginRules } from './rules-sasl.ts'
 import { getOwn, isTree } from './tree.ts'
@@ -17,6 +18,7 @@ export function checkRules(root: unknown): Finding[] {
     ...sinkRules(root),
     ...loginRules(root),
     ...presetRules(root),
+    ...ociRules(root),
     ...deliveryRules(root),
     ...checkpointRules(root),
     ...workersRules(root),

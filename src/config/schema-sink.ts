@@ -1,4 +1,5 @@
 import type { Schema } from './json-schema.ts'
+import { ociSchema } from './schema-oci.ts'
 import { presetSchema, probeTopicSchema } from './schema-preset.ts'
 import { saslSchema } from './schema-sasl.ts'
 import { tlsSchema } from './schema-tls.ts'
@@ -50,8 +51,9 @@ export const sinkSchema = {
   properties: {
     type: {
       type: 'string',
-      description: '`stdout` prints records as lines of JSON; it needs `checkpoint.store: file`.',
-      enum: ['kafka', 'stdout'],
+      description:
+        '`oci-rest` is OCI Streaming over its REST API, `stdout` prints records as lines of JSON. Both need a `checkpoint.store` other than `kafka`.',
+      enum: ['kafka', 'oci-rest', 'stdout'],
       default: 'kafka',
     },
     preset: presetSchema,
@@ -82,6 +84,7 @@ export const sinkSchema = {
     },
     tls: tlsSchema,
     sasl: saslSchema,
+    oci: ociSchema,
     producer: producerSchema,
     probeTopic: probeTopicSchema,
   },

@@ -22,7 +22,9 @@ export function signatureFault(
 ): string | undefined {
   const authorization = headers.authorization ?? ''
   if (!authorization.startsWith('Signature ')) return 'no signature'
-  const fields = Object.fromEntries([...authorization.matchAll(/(\w+)="([^"]*)"/g)].map(match => [match[1], match[2]]))
+  const fields: Partial<Record<string, string>> = Object.fromEntries(
+    [...authorization.matchAll(/(\w+)="([^"]*)"/g)].map(match => [match[1], match[2]]),
+  )
   if (fields.version !== '1' || fields.algorithm !== 'rsa-sha256') return 'unknown version or algorithm'
   const key = keyOf(fields.keyId ?? '')
   if (key === undefined) return 'unknown key'
@@ -35,7 +37,8 @@ export function signatureFault(
     return 'the date is more than 5 minutes off'
   if (body && headers['x-content-sha256'] !== createHash('sha256').update(body).digest('base64')) return 'wrong sha256'
   if (body && Number(headers['content-length']) !== body.length) return 'wrong length'
-  const value = (name: string) => (name === '(request-target)' ? `${method.toLowerCase()} ${path}` : headers[name])
+  const value = (name: string): unknown =>
+    name === '(request-target)' ? `${method.toLowerCase()} ${path}` : headers[name]
   const text = names.map(name => `${name}: ${value(name)}`).join('\n')
   const isGood = verify('RSA-SHA256', Buffer.from(text), key, Buffer.from(fields.signature ?? '', 'base64'))
   return isGood ? undefined : 'the signature does not fit'
