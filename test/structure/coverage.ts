@@ -29,6 +29,7 @@ export const crossCutting: readonly string[] = [
   'test/source/resume.test.ts',
   'test/bench/',
   'test/faults/',
+  'test/security/',
   'test/simulation/',
   'test/integration/',
 ]

@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.ts'
 import { type Fault, PoisonEvent, type RefusedRecord, Retryable } from '../../errors.ts'
 import type { Meter } from '../../meter.ts'
+import { positionText } from '../../record-headers.ts'
 import { type BackOff, backOffMs } from '../../retry.ts'
 import { type Api, faultOf, Refused } from './api.ts'
 import { NoAnswer } from './http.ts'
@@ -204,5 +205,5 @@ function refusal(record: RefusedRecord, why: string, cause?: unknown): Fault {
 /** Names stream, sizes and position, never the contents (G9). */
 export function placeOf({ topic, keyBytes, position }: RefusedRecord): string {
   const place = `stream ${topic}, key of ${keyBytes} bytes`
-  return position === undefined ? place : `${place}, m2k.position ${position.toString('hex')}`
+  return position === undefined ? place : `${place}, m2k.position ${positionText(position)}`
 }

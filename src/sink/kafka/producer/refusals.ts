@@ -1,6 +1,6 @@
 import { type Fault, Fenced, PoisonEvent, type RefusedRecord, Retryable } from '../../../errors.ts'
 import type { Records } from '../../../record.ts'
-import { findHeader } from '../../../record-headers.ts'
+import { findHeader, positionText } from '../../../record-headers.ts'
 import { protocolCode } from '../classify.ts'
 import { recordBatches } from '../reading/record-batches.ts'
 import type { RecordBatch } from '../record-batch/record-batch.ts'
@@ -104,5 +104,5 @@ function invalid(record: RefusedRecord, { message, cause }: Fault): PoisonEvent 
 
 function placeOf({ topic, partition, keyBytes, position }: RefusedRecord): string {
   const place = `topic ${topic}, partition ${partition}, key of ${keyBytes} bytes`
-  return position === undefined ? place : `${place}, m2k.position ${position.toString('hex')}`
+  return position === undefined ? place : `${place}, m2k.position ${positionText(position)}`
 }
