@@ -14,6 +14,7 @@ import type { Common } from './common.ts'
 import { chooseDelivery, planText } from './delivery.ts'
 import { Fleet } from './fleet.ts'
 import { exitCodes, type Io } from './io.ts'
+import { partitionOrder } from './partition-order.ts'
 import { type ConfigSource, Reloader } from './reload.ts'
 import { openStore, openTarget } from './target.ts'
 import { version } from './version.ts'
@@ -88,6 +89,7 @@ async function runFleet(fleet: Fleet, reloader: Reloader, stop: AbortSignal): Pr
   const choice = chooseDelivery(config, target.capabilities)
   const { delivery } = choice
   log.info({ delivery, ...target.capabilities }, planText(target.about, choice))
+  await adviseOrder(common, mongo, target.about.partitionBytesPerSecond, stop)
   await using store = await open('the checkpoint store', () => openStore(common, mongo.identity, stop))
   fleet.opened({ mongo, target, store, delivery, blocks: new RecordBlocks() })
 
@@ -101,6 +103,21 @@ async function runFleet(fleet: Fleet, reloader: Reloader, stop: AbortSignal): Pr
     await Promise.all(beside)
   }
   return outcome(fleet)
+}
+
+/** Where a partition takes only so much: how many to order, by what MongoDB is measured to write. Never fails the start. */
+async function adviseOrder(
+  { config, log }: Common,
+  mongo: Mongo,
+  partitionBytesPerSecond: number | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  if (partitionBytesPerSecond === undefined) return
+  const rate = await mongo.oplogRate(signal).catch(() => undefined)
+  signal.throwIfAborted()
+  const { text, isTooFew } = partitionOrder(rate, partitionBytesPerSecond, config.pipelines)
+  if (isTooFew) log.warn({ ...rate }, text)
+  else log.info({ ...rate }, text)
 }
 
 /** Looks for slots and works on them until `stop`; anew where the group was lost for a while. */

@@ -1,7 +1,7 @@
 import type { Config } from '../config/schema.ts'
 import { Configuration } from '../errors.ts'
 import type { Capabilities } from '../sink/sink.ts'
-import type { TargetAbout } from './target.ts'
+import type { TargetAbout } from './opened-target.ts'
 
 export interface DeliveryChoice {
   readonly delivery: 'at-least-once' | 'exactly-once'

@@ -2,7 +2,7 @@ import { Configuration } from '../errors.ts'
 import { defaultProducerSettings } from '../sink/kafka/settings.ts'
 import { openOciRestTarget } from '../sink/oci-rest/oci-rest-target.ts'
 import type { Common } from './common.ts'
-import type { Target } from './target.ts'
+import type { Target } from './opened-target.ts'
 
 /** OCI Streaming over REST, as the configuration names it, reachable. Throws Retryable or Configuration. */
 export async function openOciTarget({ config, clock, log, meter }: Common, signal: AbortSignal): Promise<Target> {

@@ -3,7 +3,6 @@ import { openFileCheckpoints } from '../checkpoint/file.ts'
 import { openKafkaCheckpoints } from '../checkpoint/kafka.ts'
 import { openMongoCheckpoints } from '../checkpoint/mongo.ts'
 import { Configuration } from '../errors.ts'
-import type { PresenceReader, TailReader } from '../pipeline/tails.ts'
 import { presets } from '../preset.ts'
 import { faultOf } from '../sink/kafka/classify.ts'
 import { createClient } from '../sink/kafka/client.ts'
@@ -11,28 +10,12 @@ import { PartitionReader } from '../sink/kafka/reading/partition-reader.ts'
 import { Tails } from '../sink/kafka/reading/tails.ts'
 import { defaultProducerSettings } from '../sink/kafka/settings.ts'
 import { createKafkaTarget, type KafkaTarget } from '../sink/kafka/target.ts'
-import type { Capabilities, Sink, SinkRequest } from '../sink/sink.ts'
 import { StdoutSink } from '../sink/stdout.ts'
 import { sameDeployment } from '../source/source.ts'
 import type { Common } from './common.ts'
 import { kafkaSettings } from './kafka-settings.ts'
 import { openOciTarget } from './oci-target.ts'
-
-/** Where all pipelines write: makes a sink for each of them and each slot. */
-export interface Target extends AsyncDisposable {
-  readonly capabilities: Capabilities
-  /** What it is and why it can do no more, for people: printed once. */
-  readonly about: TargetAbout
-  /** For targets without transactions: reads back what they have taken after a checkpoint. */
-  readonly tailReader?: TailReader | PresenceReader | undefined
-  open(request: SinkRequest, signal: AbortSignal): Promise<Sink>
-}
-
-export interface TargetAbout {
-  readonly title: string
-  /** Empty where nothing is missing. */
-  readonly because: readonly string[]
-}
+import type { Target } from './opened-target.ts'
 
 /** The target that the configuration names, reachable. Throws Retryable or Configuration. */
 export async function openTarget(common: Common, signal: AbortSignal): Promise<Target> {
@@ -68,7 +51,11 @@ function withTailReader(target: KafkaTarget, title: string, reader: PartitionRea
   const { capabilities, plan } = target
   return {
     capabilities,
-    about: { title: `${title} by ${plan.client}`, because: plan.because },
+    about: {
+      title: `${title} by ${plan.client}`,
+      because: plan.because,
+      partitionBytesPerSecond: plan.partitionBytesPerSecond,
+    },
     tailReader: capabilities.headers && !capabilities.transactions ? new Tails(reader) : undefined,
     open: (request, signal) => target.open(request, signal),
     async [Symbol.asyncDispose]() {
