@@ -23,8 +23,10 @@ export interface Preset {
   readonly compressions: readonly BatchCompression[]
   /** Whether a round trip may show that a compression works which is not in the list. */
   readonly unlistedCompressions: boolean
-  /** Topics with `cleanup.policy: compact`, which checkpoints in Kafka need. */
+  /** Topics with `cleanup.policy: compact`. */
   readonly compaction: boolean
+  /** Whether the topic of checkpoints can have the settings that it needs. */
+  readonly checkpoints: boolean
   /** Whether a topic can be given more partitions later. */
   readonly growingTopics: boolean
   /** A longer request is refused, or costs the connection; undefined: the topic's max.message.bytes alone counts. */
@@ -44,6 +46,7 @@ const apache = {
   compressions: everyCompression,
   unlistedCompressions: false,
   compaction: true,
+  checkpoints: true,
   growingTopics: true,
   requestLimitBytes: undefined,
   partitionBytesPerSecond: undefined,
@@ -61,6 +64,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
     compressions: ['none'],
     unlistedCompressions: true,
     compaction: false,
+    checkpoints: false,
     growingTopics: false,
     requestLimitBytes: 1_000_000,
     partitionBytesPerSecond: 1_000_000,
@@ -72,7 +76,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
     title: 'Azure Event Hubs',
     transactions: false,
     compressions: ['none', 'gzip'],
-    compaction: false,
+    checkpoints: false,
     requestLimitBytes: 1_000_000,
   },
   msk: { ...apache, name: 'msk', title: 'Amazon MSK' },

@@ -7,7 +7,12 @@ export function presetRules(root: unknown): Finding[] {
   const sink = getOwn(root, 'sink')
   const preset = presetOf(getOwn(sink, 'preset'))
   if (preset === undefined || getOwn(sink, 'type') !== 'kafka') return []
-  return [...deliveryFindings(root, preset), ...storeFindings(root, preset), ...sinkFindings(sink, preset)]
+  return [
+    ...deliveryFindings(root, preset),
+    ...storeFindings(root, preset),
+    ...sinkFindings(sink, preset),
+    ...topicFindings(root, preset),
+  ]
 }
 
 function presetOf(name: unknown): Preset | undefined {
@@ -20,9 +25,9 @@ function deliveryFindings(root: unknown, { title, transactions }: Preset): Findi
   return [{ pointer: '/delivery', message }]
 }
 
-function storeFindings(root: unknown, { title, compaction }: Preset): Finding[] {
-  if (compaction || getOwn(getOwn(root, 'checkpoint'), 'store') !== 'kafka') return []
-  const message = `${title} does not compact topics, so checkpoints cannot be kept there: set store: mongodb with uri, or store: file with path`
+function storeFindings(root: unknown, { title, checkpoints }: Preset): Finding[] {
+  if (checkpoints || getOwn(getOwn(root, 'checkpoint'), 'store') !== 'kafka') return []
+  const message = `${title} cannot keep checkpoints, which need a compacted topic with settings of its own: set store: mongodb with uri, or store: file with path`
   return [{ pointer: '/checkpoint/store', message }]
 }
 
@@ -41,4 +46,15 @@ function sinkFindings(sink: unknown, preset: Preset): Finding[] {
     findings.push({ pointer: '/sink/producer/compression', message })
   }
   return findings
+}
+
+function topicFindings(root: unknown, { title, compaction }: Preset): Finding[] {
+  const pipelines = getOwn(root, 'pipelines')
+  if (compaction || !Array.isArray(pipelines)) return []
+  return pipelines.flatMap((pipeline, index) => {
+    const policy = getOwn(getOwn(pipeline, 'topicConfig'), 'cleanup.policy')
+    if (typeof policy !== 'string' || !policy.includes('compact')) return []
+    const message = `${title} does not compact topics: leave it out, and let consumers keep the last value of each key`
+    return [{ pointer: `/pipelines/${index}/topicConfig/cleanup.policy`, message }]
+  })
 }

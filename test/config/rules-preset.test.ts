@@ -28,7 +28,7 @@ test.each(['oci-streaming', 'event-hubs'])(
     expect(problems(preset, inMongo)).toEqual([])
     const stored = problems(preset, '')
     expect(stored).toHaveLength(1)
-    expect(stored[0]).toMatch(/checkpoint\.store: .* does not compact topics.* set store: mongodb with uri/)
+    expect(stored[0]).toMatch(/checkpoint\.store: .* cannot keep checkpoints.* set store: mongodb with uri/)
     expect(problems(preset, `delivery: exactly-once\n${inMongo}`).join('\n')).toMatch(
       /delivery: .* has no transactions: set delivery: at-least-once/,
     )
@@ -42,4 +42,12 @@ test('compression, the client and the name of a preset are checked', () => {
   expect(problems('oci-streaming', inMongo, `${lz4}, probeTopic: probes`)).toEqual([])
   expect(problems('oci-streaming', inMongo, ', client: platformatic').join()).toMatch(/sink\.client: .* set it to auto/)
   expect(problems('oci-stream', inMongo).join()).toMatch(/sink\.preset: .*oci-streaming/)
+})
+
+test('a topic that shall be compacted is refused where topics are not', () => {
+  const compacted = 'defaults: { topicConfig: { cleanup.policy: "compact,delete" } }\n'
+  expect(problems('oci-streaming', inMongo + compacted).join()).toMatch(
+    /cleanup\.policy.*: OCI Streaming does not compact topics/,
+  )
+  for (const preset of ['kafka', 'event-hubs']) expect(problems(preset, inMongo + compacted)).toEqual([])
 })
