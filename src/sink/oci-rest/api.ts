@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.ts'
+import { withDeadline } from '../../deadline.ts'
 import { Configuration, type Fault, Retryable } from '../../errors.ts'
 import { type Answer, type Http, NoAnswer } from './http.ts'
 import type { Principal } from './principal.ts'
@@ -6,6 +7,8 @@ import { signedHeaders } from './signature.ts'
 
 /** The version of the Streaming API, the first part of every path. */
 const basePath = '/20180418'
+/** The services that give instances and pods their keys are asked by Oracle's package, which knows no limit. */
+const loginLimitMs = 60_000
 
 export interface ApiParts {
   readonly http: Http
@@ -62,9 +65,10 @@ export class Api {
    * more. Rejects with NoAnswer, Refused, a Fault of the principal, or the reason of `signal`.
    */
   async call(call: Call, signal: AbortSignal): Promise<Answer> {
+    const { clock } = this.#parts
     let answer = await this.#attempt(call, signal)
     if (answer.status === 401) {
-      await this.#parts.principal.refresh()
+      await bounded(this.#parts.principal.refresh(), clock, signal)
       answer = await this.#attempt(call, signal)
     }
     if (answer.status >= 200 && answer.status < 300) return answer
@@ -76,7 +80,7 @@ export class Api {
     const url = new URL(endpoint)
     url.pathname = basePath + path
     for (const [name, value] of Object.entries(query ?? {})) url.searchParams.set(name, value)
-    const credentials = await principal.credentials()
+    const credentials = await bounded(principal.credentials(), clock, signal)
     // By the service's clock: a machine whose own is five minutes off would be refused.
     const headers = await signedHeaders({ method, url, body }, credentials, this.serviceMs)
     const answer = await http.exchange({ method, url, headers, body }, signal)
@@ -84,6 +88,12 @@ export class Api {
     if (Number.isFinite(date)) this.#aheadMs = date - clock.nowMs()
     return answer
   }
+}
+
+/** `login`, or Retryable SINK_UNREACHABLE where it takes too long. What is not waited for any more goes on unheard. */
+export async function bounded<T>(login: Promise<T>, clock: Clock, signal: AbortSignal): Promise<T> {
+  const late = () => new Retryable('SINK_UNREACHABLE', `logging in to OCI took more than ${loginLimitMs} ms`)
+  return await withDeadline(login, { limitMs: loginLimitMs, late, clock, signal, onEnd: () => {} })
 }
 
 /** What a failed call means for the pipeline. */

@@ -3,7 +3,7 @@ import { Configuration } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
 import type { Meter } from '../../meter.ts'
 import type { Capabilities, Sink, SinkRequest } from '../sink.ts'
-import { Api } from './api.ts'
+import { Api, bounded } from './api.ts'
 import { Http } from './http.ts'
 import { OciRestSink, ociRestCapabilities } from './oci-rest-sink.ts'
 import { openPrincipal, type Principal, type PrincipalSettings } from './principal.ts'
@@ -43,7 +43,7 @@ export interface OciRestTarget extends AsyncDisposable {
  */
 export async function openOciRestTarget(options: OciRestOptions, signal: AbortSignal): Promise<OciRestTarget> {
   const { auth, streamPoolId, retentionHours, requestTimeoutMs, clock, log } = options
-  const principal = await openPrincipal(auth)
+  const principal = await bounded(openPrincipal(auth), clock, signal)
   const endpoint = endpointOf(options, principal)
   const http = new Http({ clock, limitMs: requestTimeoutMs, connections })
   const api = new Api({ http, principal, clock })

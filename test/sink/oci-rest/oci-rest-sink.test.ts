@@ -288,4 +288,27 @@ describe('the sink', () => {
     await expect(sink.send(records(3), never)).rejects.toMatchObject({ code: 'SINK_OCI_AUTH' })
     server.acceptedKeyId = server.keyId
   })
+
+  test('a login that never ends is bounded, and cut by disposing', async () => {
+    const clock = new HurriedClock()
+    using client = clientOf(server, clock)
+    await using sink = client.sink()
+    await sink.partitions(topic, spec, never)
+    const asked = Promise.withResolvers<void>()
+    client.principal.credentials = () => {
+      asked.resolve()
+      return new Promise(() => {})
+    }
+    const late = expect(sink.send(records(1), never)).rejects.toMatchObject({ code: 'SINK_UNREACHABLE' })
+    await asked.promise
+    clock.passDeadlines()
+    await late
+    using other = clientOf(server)
+    const second = other.sink()
+    await second.partitions(topic, spec, never)
+    other.principal.credentials = client.principal.credentials
+    const cut = expect(second.send(records(1), never)).rejects.toThrow('the sink was closed')
+    await second[Symbol.asyncDispose]()
+    await cut
+  })
 })
