@@ -3,12 +3,13 @@ import { systemClock } from '../../../../src/clock.ts'
 import { silentLogger } from '../../../../src/log.ts'
 import { silentMeter } from '../../../../src/meter.ts'
 import { type PresetName, presets } from '../../../../src/preset.ts'
+import { packRecords } from '../../../../src/record-headers.ts'
 import { PartitionReader } from '../../../../src/sink/kafka/reading/partition-reader.ts'
 import { defaultProducerSettings, type ProducerSettings } from '../../../../src/sink/kafka/settings.ts'
 import { createKafkaTarget, type KafkaTarget, type KafkaTargetOptions } from '../../../../src/sink/kafka/target.ts'
 import { Judge } from '../conformance/judge.ts'
 import { Load, partitions, placeOf } from '../conformance/load.ts'
-import { freshTopic, never, plain, settingsFor } from '../fixture.ts'
+import { freshTopic, never, plain, record, settingsFor } from '../fixture.ts'
 import { KafkaProxy, type ProxyOptions, transactionApis } from './proxy.ts'
 
 const brokers = inject('kafkaBrokers')
@@ -95,3 +96,20 @@ describe('through a proxy that behaves as the target does, while connections end
     expect(proxy.refusals).toBe(0)
   })
 })
+
+it.each(['oci-streaming', 'event-hubs'] as const)(
+  '%s: a record that it would end the connection for is refused here',
+  async name => {
+    await using proxy = await KafkaProxy.open({ brokers, ...behaviours[name] })
+    await using target = targetOf(proxy.brokers, name)
+    await target.check(never)
+    await using sink = await target.open(plain('p'), never)
+    const topic = freshTopic(name)
+    await sink.partitions(topic, { partitions: 1, replication: 1, config: {} }, never)
+    const sent = sink.send(packRecords([record(topic, 0, 'x'.repeat(990_000))]), never)
+    const refused = sink.send(packRecords([record(topic, 0, 'x'.repeat(1_000_000))]), never)
+    await expect(refused).rejects.toMatchObject({ name: 'PoisonEvent', code: 'SINK_RECORD_TOO_LARGE' })
+    await sent
+    expect(proxy.refusals).toBe(0)
+  },
+)
