@@ -76,6 +76,17 @@ test('problems name the variable or the argument, and quote no value', () => {
   ])
 })
 
+test('secrets are not taken from the command line, which every user of the machine sees', () => {
+  expect(problems({}, ['admin.token=hunter2', 'mongodb.uri=mongodb://u:hunter2@h/'])).toEqual([
+    '--set admin.token: is a secret, and every user of the machine sees the command line: use M2K_ADMIN__TOKEN, or $'.concat(
+      '{file:/path} in the file',
+    ),
+    expect.stringMatching(/^--set mongodb\.uri: is a secret, .* use M2K_MONGODB__URI,/),
+  ])
+  expect(load({}, ['mongodb.uri=mongodb://a,b/?replicaSet=x']).mongodb.uri.reveal()).toBe('mongodb://a,b/?replicaSet=x')
+  expect(load({ M2K_ADMIN__TOKEN: 'hunter2' }).admin.token?.reveal()).toBe('hunter2')
+})
+
 test('what sets nothing is an error', () => {
   const env = { M2K_SINK__BROKER: 'a:1', M2K_PIPELINES__CUSTOMER__TOPIC: 'a', M2K_TEST_KAFKA_BROKERS: 'a:1', OTHER: '' }
   expect(problems(env, ['sink.broker=a', 'sink.type'])).toEqual([
