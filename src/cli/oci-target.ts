@@ -23,7 +23,8 @@ export async function openOciTarget({ config, clock, log, meter }: Common, signa
     capabilities: target.capabilities,
     about: { title: 'OCI Streaming over REST (not yet run against the service itself)', because },
     tailReader: target.tailReader,
-    open: target.open.bind(target),
-    [Symbol.asyncDispose]: target[Symbol.asyncDispose].bind(target),
+    open: (request, opening) => target.open(request, opening),
+    // Not bound: V8 does not take a bound function as what `await using` calls.
+    [Symbol.asyncDispose]: () => target[Symbol.asyncDispose](),
   }
 }
