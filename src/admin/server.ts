@@ -19,6 +19,8 @@ export interface AdminOptions extends Shown {
   /** What pauses and resumes pipelines; asked for anew at each order, undefined while there is none yet. */
   readonly control?: () => Control | undefined
   readonly clock?: Clock
+  /** How long a client may leave an answer unread: we keep what it does not read. Default 10 s. */
+  readonly unreadLimitMs?: number
   /** Removed from error messages of the pipelines, beside what patterns find (G9). */
   readonly secrets?: readonly Secret[]
 }
@@ -36,8 +38,6 @@ const limits = {
   connectionsCheckingInterval: 2_000,
 }
 const maxConnections = 100
-/** How long a client may leave an answer unread, milliseconds: what it does not read we keep in memory. */
-const unreadLimitMs = 10_000
 
 /**
  * Health, metrics, status page and status API over HTTP, until `signal` aborts or the server is disposed. Rejects with
@@ -53,7 +53,7 @@ export async function startAdmin(options: AdminOptions, signal: AbortSignal): Pr
     ...(options.workers && { workers: options.workers }),
     config: configWithoutSecrets(options),
   }
-  const room: Room = { shown, log, desk: deskOf(options) }
+  const room: Room = { shown, log, desk: deskOf(options), unreadLimitMs: options.unreadLimitMs ?? 10_000 }
   const server = createServer(limits, (request, response) => {
     respond(request, response, room).catch(error => {
       log.error({ error }, 'the admin server could not answer')
@@ -115,6 +115,7 @@ interface Room {
   readonly shown: Shown
   readonly desk: (order: Order, caller: Caller) => Promise<Answer>
   readonly log: Logger
+  readonly unreadLimitMs: number
 }
 
 function deskOf(options: AdminOptions): Room['desk'] {
@@ -133,7 +134,12 @@ async function respond(request: IncomingMessage, response: ServerResponse, room:
   const refused = hasBody && method === 'POST' ? failure(413, noBody) : undefined
   let result = refused ?? (await resultOf(request, path, room))
   if (hasBody && result.status === 200) result = failure(413, noBody)
-  write(response, result, { withBody: method !== 'HEAD', close: hasBody })
+  write(response, result, {
+    withBody: method !== 'HEAD',
+    close: hasBody,
+    unreadLimitMs: room.unreadLimitMs,
+    log: room.log,
+  })
 }
 
 const noBody = 'this request must not have a body'
@@ -152,7 +158,14 @@ async function resultOf(request: IncomingMessage, path: string, { shown, desk, l
   }
 }
 
-function write(response: ServerResponse, result: Answer, how: { withBody: boolean; close: boolean }): void {
+interface How {
+  readonly withBody: boolean
+  readonly close: boolean
+  readonly unreadLimitMs: number
+  readonly log: Logger
+}
+
+function write(response: ServerResponse, result: Answer, how: How): void {
   response.writeHead(result.status, {
     'content-type': result.type,
     'content-length': Buffer.byteLength(result.body),
@@ -162,7 +175,10 @@ function write(response: ServerResponse, result: Answer, how: { withBody: boolea
     ...(how.close && { connection: 'close' }),
     ...result.headers,
   })
-  response.setTimeout(unreadLimitMs, () => response.destroy())
+  response.setTimeout(how.unreadLimitMs, () => {
+    how.log.debug({}, 'a client of the admin server has left its answer unread and is cut off')
+    response.destroy()
+  })
   response.end(how.withBody ? result.body : undefined)
 }
 
