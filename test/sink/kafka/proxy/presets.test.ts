@@ -13,14 +13,14 @@ import { freshTopic, never, plain, record, settingsFor } from '../fixture.ts'
 import { KafkaProxy, type ProxyOptions, transactionApis } from './proxy.ts'
 
 const brokers = inject('kafkaBrokers')
-const apis = { produce: 0, fetch: 1, metadata: 3 }
+const apis = { produce: 0, fetch: 1, metadata: 3, describeConfigs: 32 }
 const megabyte = 1_000_000
 
 /** How each kind of target behaves, as far as it differs from the Kafka behind the proxy. */
 const behaviours: Readonly<Record<PresetName, Omit<ProxyOptions, 'brokers'>>> = {
   kafka: {},
   'oci-streaming': {
-    refused: transactionApis,
+    refused: [...transactionApis, apis.describeConfigs],
     versions: { [apis.produce]: 5, [apis.fetch]: 4, [apis.metadata]: 5 },
     requestLimitBytes: 1 << 20,
     closeAfterMs: 6_000,

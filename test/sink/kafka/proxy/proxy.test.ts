@@ -2,7 +2,7 @@ import { connect } from 'node:net'
 import { Kafka, logLevel } from 'kafkajs'
 import { describe, expect, inject, it } from 'vitest'
 import { packRecords } from '../../../../src/record-headers.ts'
-import { freshTopic, never, readTopic, record, spec, targetFor } from '../fixture.ts'
+import { freshTopic, never, plain, readTopic, record, spec, targetFor } from '../fixture.ts'
 import type { ProduceRules } from './produce.ts'
 import { KafkaProxy, transactionApis } from './proxy.ts'
 
@@ -103,6 +103,25 @@ describe('the proxy', () => {
     await target.check(never)
     expect(target.plan.client).toBe('kafkajs')
     expect(target.capabilities).toEqual({ headers: true, idempotence: false, transactions: false })
+  })
+
+  it('has no administrative APIs: existing topics are used, and others are to be created by hand', async () => {
+    const topic = freshTopic('proxy')
+    await using creator = targetFor(brokers)
+    await using plainSink = await creator.open(plain('p'), never)
+    await plainSink.partitions(topic, spec(2), never)
+    const [createTopics, describeConfigs] = [19, 32]
+    await using proxy = await KafkaProxy.open({ brokers, refused: [...transactionApis, createTopics, describeConfigs] })
+    await using target = targetFor(proxy.brokers)
+    await using sink = await target.open(plain('p'), never)
+    expect(await sink.partitions(topic, spec(2), never)).toBe(2)
+    await sink.send(packRecords([record(topic, 1, 'v')]), never)
+    const absent = sink.partitions(freshTopic('absent'), spec(3), never)
+    await expect(absent).rejects.toMatchObject({
+      name: 'Configuration',
+      code: 'SINK_UNSUPPORTED',
+      message: expect.stringMatching(/does not offer to create it: create it with 3 partitions/),
+    })
   })
 
   it('closes connections now and then', async () => {
