@@ -32,16 +32,19 @@ export class Refused extends Error {
   readonly status: number
   /** OCI's own word, such as `NotAuthorizedOrNotFound`. */
   readonly serviceCode: string
+  /** What Oracle's support asks for. */
+  readonly requestId: string
   /** The wait that Retry-After names, milliseconds. */
   readonly waitMs: number | undefined
 
   constructor(what: string, answer: Answer) {
     const { code, message } = errorOf(answer.body)
-    const request = String(answer.headers['opc-request-id'] ?? 'unknown')
-    super(`${what}: ${answer.status} ${code}: ${message} (opc-request-id ${request})`)
+    const requestId = String(answer.headers['opc-request-id'] ?? 'unknown')
+    super(`${what}: ${answer.status} ${code}: ${message} (opc-request-id ${requestId})`)
     this.name = 'Refused'
     this.status = answer.status
     this.serviceCode = code
+    this.requestId = requestId
     this.waitMs = retryAfterMs(answer)
   }
 }
@@ -126,7 +129,7 @@ function errorOf(body: Buffer): { readonly code: string; readonly message: strin
   const text = body.toString('utf8', 0, 1_000)
   try {
     const { code, message } = JSON.parse(body.toString()) as { readonly code?: unknown; readonly message?: unknown }
-    return { code: String(code), message: String(message).slice(0, 500) }
+    return { code: String(code).slice(0, 100), message: String(message).slice(0, 500) }
   } catch {
     return { code: 'no code', message: text.slice(0, 200) }
   }

@@ -149,7 +149,9 @@ export class StreamSender<C> {
   #tooMuch(messages: readonly Message<C>[], error: Refused): void {
     const [first] = messages
     if (messages.length === 1 && first !== undefined) {
-      this.#fail(refusal(first.caller.record, error.message, error))
+      // Without the service's own words, which may quote what it refused (G9).
+      const { status, serviceCode, requestId } = error
+      this.#fail(refusal(first.caller.record, `${status} ${serviceCode} (opc-request-id ${requestId})`))
       return
     }
     this.#most = Math.min(this.#most, Math.ceil(messages.length / 2))
@@ -197,9 +199,10 @@ function isPassing(error: string): boolean {
   return error === '429' || /^5\d\d$/.test(error) || /^(TooManyRequests|InternalServerError|InternalError)$/.test(error)
 }
 
-function refusal(record: RefusedRecord, why: string, cause?: unknown): Fault {
-  const message = `${placeOf(record)}: OCI Streaming refused the message: ${why}`
-  return new PoisonEvent('SINK_OCI_REJECTED', message, { record, ...(cause !== undefined && { cause }) })
+function refusal(record: RefusedRecord, why: string): Fault {
+  return new PoisonEvent('SINK_OCI_REJECTED', `${placeOf(record)}: OCI Streaming refused the message: ${why}`, {
+    record,
+  })
 }
 
 /** Names stream, sizes and position, never the contents (G9). */
