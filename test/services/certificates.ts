@@ -63,7 +63,7 @@ export class Authority {
     )
     const signature = der(0x03, Buffer.concat([Buffer.from([0]), sign('sha256', body, this.#key)]))
     const text = sequence(body, sequence(ecdsaWithSha256), signature).toString('base64')
-    return `-----BEGIN CERTIFICATE-----\n${text.replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`
+    return ['-----BEGIN CERTIFICATE-----', ...text.match(/.{1,64}/g)!, '-----END CERTIFICATE-----', ''].join('\n')
   }
 }
 
