@@ -5,6 +5,7 @@ import { withDeadline } from '../../deadline.ts'
 import { type Fault, Retryable } from '../../errors.ts'
 import { faultOf } from './classify.ts'
 import { Frames } from './frames.ts'
+import type { Admission } from './login/admission.ts'
 import { Standing } from './login/standing.ts'
 import { BrokerError } from './protocol/broker-error.ts'
 import type { BrokerAddress } from './protocol/metadata.ts'
@@ -36,6 +37,8 @@ export class WireConnection {
   readonly #connection: Connection
   readonly #frames: Frames
   readonly #standing: Standing
+  readonly #admission: Admission | undefined
+  #wasGreeted = false
   /** Requests that wait for their turn, in call order. */
   readonly #held: (() => void)[] = []
   readonly #rejects = new Set<(fault: Fault) => void>()
@@ -87,14 +90,14 @@ export class WireConnection {
     connection.socket.setKeepAlive(true, keepAliveMs)
     const wire = new WireConnection(name, connection, settings)
     await wire.#standing.begin()
-    if (replaced !== undefined) wire.#standing.giveUpAfter(replaced)
-    settings.kafka.admission?.accepted()
+    if (tls !== undefined && replaced !== undefined) wire.#standing.giveUpAfter(replaced, tls.renewWithinMs)
     return wire
   }
 
   private constructor(name: string, connection: Connection, { kafka, requestTimeoutMs }: ConnectionSettings) {
     this.#name = name
     this.#connection = connection
+    this.#admission = kafka.admission
     this.#frames = new Frames(connection.socket, kafka.clientId, requestTimeoutMs, error => this.#fail(error))
     this.#standing = new Standing({
       login: kafka.login,
@@ -124,8 +127,10 @@ export class WireConnection {
     this.#rejects.add(reject)
     const settle = (error: unknown, answer?: T) => {
       if (!this.#rejects.has(reject)) return // Rejected before, with all others.
-      if (error === null) resolve(answer as T)
-      else if (error instanceof BrokerError) reject(faultOf(error, `ask ${this.#name}`))
+      if (error === null) {
+        this.#greeted()
+        resolve(answer as T)
+      } else if (error instanceof BrokerError) reject(faultOf(error, `ask ${this.#name}`))
       else return this.#fail(error)
       this.#rejects.delete(reject)
       this.#standing.settled(this.#rejects.size - this.#held.length)
@@ -169,8 +174,16 @@ export class WireConnection {
     }
   }
 
+  /** The first answer: only now is it certain that the broker takes our certificate, which TLS 1.3 does not wait for. */
+  #greeted(): void {
+    if (this.#wasGreeted) return
+    this.#wasGreeted = true
+    this.#admission?.accepted()
+  }
+
   #fail(error: unknown): void {
-    this.#end(faultOf(error, `connection to ${this.#name}`))
+    const fault = faultOf(error, `connection to ${this.#name}`)
+    this.#end(this.#admission?.judge(fault) ?? fault)
   }
 
   #end(fault: Fault): void {

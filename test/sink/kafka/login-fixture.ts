@@ -18,5 +18,5 @@ export function passwordLogin(mechanism: (typeof passwordMechanisms)[number], us
 /** TLS that stays as it is. */
 export function tlsOf(options: SecureContextOptions = {}): Tls {
   const secureContext = createSecureContext(options)
-  return { current: () => ({ secureContext, rejectUnauthorized: true }), replaced: never }
+  return { current: () => ({ secureContext, rejectUnauthorized: true }), replaced: never, renewWithinMs: 0 }
 }

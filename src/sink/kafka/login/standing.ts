@@ -1,5 +1,5 @@
 import type { Clock } from '../../../clock.ts'
-import { Fault, Retryable } from '../../../errors.ts'
+import { Retryable } from '../../../errors.ts'
 import { type ApiVersions, apiVersionsRequest } from '../protocol/api-versions.ts'
 import type { Admission } from './admission.ts'
 import { type Ask, logIn } from './log-in.ts'
@@ -7,8 +7,6 @@ import type { Login } from './login.ts'
 
 /** A login is renewed when this part of its session is over, and up to `spread` later: not all connections at once. */
 const renewAt = { share: 0.7, spread: 0.15 }
-/** Connections with old certificates are given up within this time, one after the other. */
-const giveUpSpreadMs = 30_000
 
 export interface StandingParts {
   readonly login: Login | undefined
@@ -46,11 +44,11 @@ export class Standing {
     if (this.#parts.login !== undefined) await this.#logIn(this.#parts.login)
   }
 
-  /** When `replaced` aborts, the connection ends within half a minute, as soon as nothing is outstanding. */
-  giveUpAfter(replaced: AbortSignal): void {
+  /** After `replaced` has aborted the connection ends within `withinMs`, as soon as nothing is outstanding. */
+  giveUpAfter(replaced: AbortSignal, withinMs: number): void {
     const { clock } = this.#parts
     const leave = () => {
-      const waiting = clock.sleep(clock.random() * giveUpSpreadMs, this.#ended.signal)
+      const waiting = clock.sleep(clock.random() * withinMs, this.#ended.signal)
       waiting.then(
         () => {
           this.#isLeaving = true
@@ -91,13 +89,12 @@ export class Standing {
   }
 
   async #renew(login: Login, sessionMs: number): Promise<void> {
-    const { clock, admission, onFailure } = this.#parts
+    const { clock, onFailure } = this.#parts
     try {
       await clock.sleep(sessionMs * (renewAt.share + renewAt.spread * clock.random()), this.#ended.signal)
       await this.#logIn(login)
     } catch (error) {
-      if (this.#ended.signal.aborted) return
-      onFailure(error instanceof Fault ? (admission?.judge(error) ?? error) : error)
+      if (!this.#ended.signal.aborted) onFailure(error)
     }
   }
 }

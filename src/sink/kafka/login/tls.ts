@@ -16,6 +16,8 @@ export interface Tls {
   current(): TlsOptions
   /** Aborted when there are others: connections that were made with these are then to be renewed. */
   readonly replaced: AbortSignal
+  /** Within which time they are renewed, one after the other, milliseconds. */
+  readonly renewWithinMs: number
 }
 
 export interface TlsFiles {
@@ -35,6 +37,7 @@ interface Material {
 
 /** Not every file system sends signs of a change, and a mounted secret is a link to somewhere else: looked at again. */
 const lookAgainMs = 5_000
+const defaultRenewWithinMs = 30_000
 
 /**
  * Certificates in files, which others may exchange at any time: read again for each new connection, and looked at now
@@ -42,6 +45,7 @@ const lookAgainMs = 5_000
  * was good last goes on. Disposing ends the looking.
  */
 export class ReloadedTls implements Tls, Disposable {
+  readonly renewWithinMs: number
   readonly #files: TlsFiles
   readonly #log: Logger
   readonly #look = () => void this.#reload()
@@ -52,7 +56,8 @@ export class ReloadedTls implements Tls, Disposable {
   #complaint: string | undefined
 
   /** Throws Configuration CONFIG_INVALID where the files cannot be read or used. */
-  constructor(files: TlsFiles, log: Logger) {
+  constructor(files: TlsFiles, log: Logger, renewWithinMs = defaultRenewWithinMs) {
+    this.renewWithinMs = renewWithinMs
     this.#files = files
     this.#log = log
     this.#material = read(files)

@@ -73,7 +73,7 @@ it('speaks version 0 where there is no other, whose sessions do not end', async 
   expect(sleeps).toEqual([])
 })
 
-it('names who was refused and how; once it was accepted, a refusal may pass', async () => {
+it('names who was refused and how, also when a session is renewed', async () => {
   const refusing = stage()
   refusing.state.errorCode = 58
   await expect(refusing.standing.begin()).rejects.toMatchObject({
@@ -85,7 +85,7 @@ it('names who was refused and how; once it was accepted, a refusal may pass', as
   await standing.begin()
   state.errorCode = 58
   await tick()
-  expect(state.failures).toMatchObject([{ name: 'Retryable', code: 'SINK_LOGIN_REFUSED' }])
+  expect(state.failures).toMatchObject([{ name: 'Configuration', code: 'SINK_AUTH_FAILED' }])
   expect(standing.isHeld).toBe(false)
 })
 
@@ -99,8 +99,8 @@ it('gives its connection up for newer certificates once nothing is outstanding',
   const { standing, state, tick } = stage({ login: false })
   const exchange = new AbortController()
   await standing.begin()
-  standing.giveUpAfter(exchange.signal)
-  standing.giveUpAfter(never)
+  standing.giveUpAfter(exchange.signal, 1_000)
+  standing.giveUpAfter(never, 1_000)
   standing.settled(0)
   exchange.abort()
   expect(standing.isHeld).toBe(false)
