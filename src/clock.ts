@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 
@@ -26,4 +27,9 @@ export const systemClock: Clock = {
   },
   random: () => Math.random(),
   idleMs: () => performance.eventLoopUtilization().idle,
+}
+
+/** Text that nobody can guess, of `bytes` random bytes: for what a login must never repeat. */
+export function secureNonce(bytes: number): string {
+  return randomBytes(bytes).toString('base64url')
 }

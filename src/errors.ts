@@ -30,6 +30,8 @@ export const remedies = {
     'Turn pre- and post-images on: db.runCommand({collMod: COLLECTION, changeStreamPreAndPostImages: {enabled: true}}), lengthen their expiry, or use mode whenAvailable or auto.',
   SOURCE_EVENT_TOO_LARGE:
     'A change event is larger than 16 MB. Use fullDocumentBeforeChange: default for this pipeline.',
+  SOURCE_PATTERN_SLOW:
+    'Write the regular expression without repetitions inside repetitions, such as (a+)+ or (a|a)*, or name the collections.',
   SOURCE_REJECTED:
     'MongoDB refused the change stream for the named reason; correct the pipeline or the server accordingly.',
   EVENT_UNREADABLE: 'MongoDB sent an event that cannot be read; please report it with the position in the message.',
@@ -39,6 +41,19 @@ export const remedies = {
   SINK_AUTH_FAILED: 'Check sink.sasl: mechanism, username and password; and sink.tls if the port speaks TLS.',
   SINK_UNAUTHORIZED:
     'Grant the Kafka user Write, Read, Describe and Create on the topics, IdempotentWrite on the cluster, and Write and Describe on the transactional ids NAME.* of the deployment.',
+  SINK_OCI_AUTH:
+    'Check sink.oci.auth: the configuration file, profile and key that it names, or the variables and rights of this instance or pod; a session token is renewed with `oci session refresh`.',
+  SINK_OCI_LIMIT:
+    'OCI Streaming takes keys of at most 256 bytes, and 1 MiB of key and value together; nobody can raise that. Use fewer key fields, or keep such documents out of the pipeline with a filter.',
+  SINK_OCI_PACKAGE: 'Install it beside mongo2kafka: npm install oci-common@2.139.1',
+  SINK_OCI_REJECTED:
+    'OCI Streaming refused the request for the named reason; correct sink.oci or the stream accordingly, or report it with the opc-request-id.',
+  SINK_OCI_STREAM:
+    'Create the stream with this name in the pool sink.oci.streamPoolId, with enough partitions (1 MB/s each, fixed for good), or give the pipeline `partitions`, and it is created.',
+  SINK_OCI_UNAUTHORIZED:
+    'OCI does not tell "not there" from "not allowed": check sink.oci.streamPoolId, and that a policy allows the principal to use stream-push, stream-pull and streams in its compartment.',
+  SINK_LOGIN_REFUSED:
+    'None needed while a password or certificate is being exchanged: the login is tried again for ten minutes. Else check sink.sasl and sink.tls.',
   SINK_TOPIC_INVALID:
     'Topic names have 1 to 249 letters, digits, dots, underscores and hyphens: correct `topic` of the pipeline.',
   SINK_TOPIC_MISMATCH: 'The topic exists with fewer partitions than were used before. Restore it, or use a new topic.',
@@ -46,6 +61,8 @@ export const remedies = {
     'Kafka does not take this record: a compacted topic wants a key, or the brokers check what they get. Correct the topic, or keep the event out of the pipeline.',
   SINK_RECORD_TOO_LARGE:
     "Raise the topic's max.message.bytes (and the brokers' message.max.bytes) above the named size.",
+  SINK_UNSUPPORTED:
+    'The target cannot do what the configuration asks for: use the alternative that the message names; docs/targets.md says what each kind of target can do.',
   SINK_REJECTED: 'Kafka refused the records for the named reason; correct the topic or the broker accordingly.',
   SINK_UNAVAILABLE: 'None needed: sending is tried again from the last checkpoint. If it persists, check the brokers.',
   SINK_FENCED:

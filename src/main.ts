@@ -3,6 +3,7 @@
 // one it would collect whenever it is a third larger than what lives, with MongoDB's replies counted in: every tenth of a
 // second at full speed (docs/performance.md).
 import type { Io } from './cli/io.ts'
+import type { LastWords } from './observe/last-words.ts'
 
 /** Exit codes of the contract. */
 const FAILED = 1
@@ -19,9 +20,11 @@ async function main(): Promise<number> {
     )
     return FAILED
   }
+  const words = await guard()
   const { command } = await import('./cli/command.ts')
   const onHangUp = (listener: () => void) => void process.on('SIGHUP', listener)
-  const io: Io = { stdout: process.stdout, stderr: process.stderr, onHangUp }
+  const onSecrets: Io['onSecrets'] = secrets => words.know(secrets)
+  const io: Io = { stdout: process.stdout, stderr: process.stderr, onHangUp, onSecrets }
   return command(process.argv.slice(2), io, stopSignal())
 }
 
@@ -37,13 +40,26 @@ function stopSignal(): AbortSignal {
   return stop.signal
 }
 
-process.exitCode = FAILED // Whatever ends us without a word is a failure.
-main().then(
-  code => process.exit(code),
-  async (error: unknown) => {
-    const { createRedact } = await import('./redact.ts')
-    const text = error instanceof Error ? String(error.stack) : String(error)
-    process.stderr.write(`mongo2kafka: INTERNAL: ${createRedact()(text)}\n`) // No secret, not even now (G9).
+/**
+ * Sees to it that a crash shows neither secrets nor documents (G9): Node itself would print the error as it is, and its
+ * reports hold the environment and the command line.
+ */
+async function guard(): Promise<LastWords> {
+  const { LastWords } = await import('./observe/last-words.ts')
+  const words = new LastWords()
+  const die = (error: unknown) => {
+    process.stderr.write(words.of(error))
     process.exit(FAILED)
-  },
-)
+  }
+  process.on('uncaughtException', die)
+  process.on('unhandledRejection', die)
+  process.report.excludeEnv = true
+  process.report.reportOnFatalError = false
+  process.report.reportOnUncaughtException = false
+  process.report.reportOnSignal = false
+  return words
+}
+
+process.exitCode = FAILED // Whatever ends us without a word is a failure.
+const code = await main() // What it throws goes to the guard.
+process.exit(code)

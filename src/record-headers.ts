@@ -121,3 +121,12 @@ function varint(value: number): Buffer {
   bytes.push(rest)
   return Buffer.from(bytes)
 }
+
+/** Generation, cluster time and kind; what follows is of the resume token, which holds the document's key (G9). */
+const shownPositionBytes = 4 + 9
+
+/** A header m2k.position for messages: in hex, as far as it names the moment and not the document. */
+export function positionText(position: Buffer): string {
+  const shown = position.toString('hex', 0, shownPositionBytes)
+  return position.length > shownPositionBytes ? `${shown}…` : shown
+}

@@ -19,7 +19,19 @@ const patterns: readonly (readonly [RegExp, string])[] = [
   // MongoDB quotes documents in these two messages: duplicate key, and BSONObj size (where it quotes the resume token).
   [/(dup key: )[\s\S]*$/i, `$1${mark}`],
   [/(First element: )[\s\S]*$/i, `$1${mark}`],
+  // $convert and its kin in a filter, and JSON.parse, quote the value that they could not read.
+  [/\b((?:pars|conver)(?:e|ing|t)\b[^'"\n]*)(?:'[\s\S]*'|"[\s\S]*")/gi, `$1${mark}`],
+  [/^(Unexpected token )[\s\S]*( is not valid JSON)/, `$1${mark}$2`],
 ]
+/**
+ * A document that a server quotes, `{ _id: "…" }` or `{"_id":"…"}`: from its brace to the last one, or to the end
+ * where that was cut off.
+ */
+const documentStart = /\{\s*["']?[^\s"'{}:,]{1,128}["']?\s*:/
+
+/** Terminals and log viewers act on these: escapes, line separators, marks that turn the direction of text around. */
+const acting = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu
+
 /** A cut may have removed the @ that gives a URI's credentials away. */
 const cutUri = /\b([a-z][a-z0-9+.-]{0,20}:\/\/)[^\s"'<>/]*$/i
 
@@ -37,8 +49,26 @@ export function createRedact(secrets: readonly Secret[] = []): Redact {
     let safe = text.length > 2 * limitChars ? text.slice(0, 2 * limitChars).replace(cutUri, `$1${mark}`) : text
     for (const value of values) safe = safe.replaceAll(value, mark)
     for (const [pattern, replacement] of patterns) safe = safe.replace(pattern, replacement)
+    safe = withoutDocument(safe).replace(acting, each => (each === '\n' || each === '\t' ? each : escaped(each)))
     return safe.length > limitChars ? `${safe.slice(0, limitChars)}… [cut]` : safe
   }
+}
+
+/** `text` in one line, for where a line is a message: names of collections may hold line breaks. */
+export function oneLine(text: string): string {
+  return text.replace(acting, escaped)
+}
+
+function escaped(character: string): string {
+  const names: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
+  return names[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+}
+
+function withoutDocument(text: string): string {
+  const start = text.search(documentStart)
+  if (start < 0) return text
+  const end = text.lastIndexOf('}')
+  return `${text.slice(0, start)}{${mark}}${end < start ? '' : text.slice(end + 1)}`
 }
 
 function spellings(value: string): string[] {

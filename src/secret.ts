@@ -25,3 +25,10 @@ export class Secret {
     return '[redacted]'
   }
 }
+
+/** Every secret in `value`, however deep: a configuration's, so that no list of them can be forgotten. */
+export function secretsIn(value: unknown): Secret[] {
+  if (value instanceof Secret) return [value]
+  if (typeof value !== 'object' || value === null) return []
+  return Object.values(value).flatMap(secretsIn)
+}

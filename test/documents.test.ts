@@ -12,19 +12,24 @@ interface PackageJson {
   readonly version: string
   readonly files: readonly string[]
   readonly dependencies: Readonly<Record<string, string>>
+  readonly optionalDependencies: Readonly<Record<string, string>>
   readonly devDependencies: Readonly<Record<string, string>>
 }
 const packageJson = JSON.parse(read('package.json')) as PackageJson
 
 test('docs/dependencies.md gives a reason for each dependency, and for nothing else', () => {
-  const [production = '', development = ''] = read('docs/dependencies.md').split('## For development only')
+  const [production = '', optional = '', development = ''] = read('docs/dependencies.md').split(
+    /## (?:Optional at run time|For development only)/,
+  )
   const reasons = (section: string) => [...section.matchAll(/^\| `([^`]+)` \| .{20,} \|$/gm)].map(match => match[1])
   expect(reasons(production)).toEqual(Object.keys(packageJson.dependencies))
+  expect(reasons(optional)).toEqual(Object.keys(packageJson.optionalDependencies))
   expect(reasons(development)).toEqual(Object.keys(packageJson.devDependencies))
 })
 
 test('every dependency has an exact version', () => {
-  for (const [name, version] of Object.entries({ ...packageJson.dependencies, ...packageJson.devDependencies })) {
+  const { dependencies, optionalDependencies, devDependencies } = packageJson
+  for (const [name, version] of Object.entries({ ...dependencies, ...optionalDependencies, ...devDependencies })) {
     expect(version, name).toMatch(/^\d+\.\d+\.\d+$/)
   }
 })

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { OutRecord } from '../src/record.ts'
-import { outRecord, packHeaders, packRecords, unpackHeaders } from '../src/record-headers.ts'
+import { outRecord, packHeaders, packRecords, positionText, unpackHeaders } from '../src/record-headers.ts'
 
 const bytes = fc.uint8Array({ maxLength: 200 }).map(array => Buffer.from(array))
 const headers = fc
@@ -43,4 +43,10 @@ test("headers are as kafkajs's decoder reads them", () => {
 
 test.each([[[]], [[2]], [[2, 200]], [[2, 2, 97]], [[255, 255, 255, 255, 255, 255]]])('refuses %j', list => {
   expect(() => unpackHeaders(Buffer.from(list), 0, list.length)).toThrow(RangeError)
+})
+
+test('a position in a message names the moment and not the document (G9)', () => {
+  expect(positionText(Buffer.of(7, 0, 255))).toBe('0700ff')
+  const position = Buffer.concat([Buffer.alloc(13, 1), Buffer.from('canary')])
+  expect(positionText(position)).toBe(`${'01'.repeat(13)}…`)
 })

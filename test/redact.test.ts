@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { createRedact } from '../src/redact.ts'
+import { createRedact, oneLine } from '../src/redact.ts'
 import { Secret } from '../src/secret.ts'
 
 const redact = createRedact()
@@ -20,6 +20,12 @@ describe('text that others wrote', () => {
     'got bearer canarycanary from the proxy',
     '-----BEGIN RSA PRIVATE KEY-----\ncanary\n-----END RSA PRIVATE KEY-----',
     'E11000 duplicate key error collection: shop.users index: mail dup key: { mail: "canary" }',
+    "Failed to parse number 'canary' in $convert with no onError value",
+    "Error parsing date string 'it\\'s canary'; 0: passed a time zone identifier 'canary'",
+    'no post-image was found for event: {"documentKey":{"_id":"canary"},"x":{}}',
+    "failed on { _id: ObjectId('0'), name: { first: 'canary' } } (MongoDB code 47)",
+    'cut off: { _id: { a: "canary',
+    `Unexpected token 'c', "canary" is not valid JSON`,
     'BSONObj size: 16797 is invalid. Size must be between 0 and 16793600(16MB) First element: _id: { _data: "canary" }',
   ])('loses its secret: %s', text => {
     expect(redact(text)).not.toContain('canary')
@@ -59,4 +65,26 @@ test('the password inside a secret URI is removed too, as written and decoded', 
 
 test('very short secrets do not garble the text', () => {
   expect(createRedact([new Secret('e')])('one sentence')).toBe('one sentence')
+})
+
+describe('text that acts on a terminal', () => {
+  test.each([
+    ['\u001b[2J\u001b]0;owned\u0007', '\\u001b[2J\\u001b]0;owned\\u0007'],
+    ['a\rb\u009b31mc\u007f', 'a\\rb\\u009b31mc\\u007f'],
+    ['a\u2028b\u202ec\u2066d', 'a\\u2028b\\u202ec\\u2066d'],
+    ['\u0000', '\\u0000'],
+  ])('is shown and not obeyed: %j', (text, shown) => {
+    expect(redact(text)).toBe(shown)
+    expect(oneLine(text)).toBe(shown)
+  })
+
+  test('a stack keeps its lines, a message has one', () => {
+    expect(redact('Error\n\tat x')).toBe('Error\n\tat x')
+    expect(oneLine('Error\n\tat x')).toBe('Error\\n\\tat x')
+  })
+})
+
+test('whatever the text, redacting it takes time in proportion to its bounds', () => {
+  const hostile = ['{', '{a:', "parse '", '"', '://', '@', 'password=', '-----BEGIN PRIVATE KEY-----', 'dup key: ', ' ']
+  for (const piece of hostile) expect(redact(piece.repeat(1_000_000)).length).toBeLessThan(2_100)
 })

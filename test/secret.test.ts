@@ -1,6 +1,6 @@
 import { format, inspect } from 'node:util'
 import { expect, test } from 'vitest'
-import { Secret } from '../src/secret.ts'
+import { Secret, secretsIn } from '../src/secret.ts'
 
 const secret = new Secret('canary')
 
@@ -19,4 +19,11 @@ test.each([
 
 test('is given out on request only', () => {
   expect(secret.reveal()).toBe('canary')
+})
+
+test('all of a configuration are found, however deep', () => {
+  const other = new Secret('other')
+  const found = secretsIn({ a: { b: [secret, 'text', null, { c: other }] }, d: 1, e: undefined })
+  expect(found).toEqual([secret, other])
+  expect(found.map(each => each.reveal())).toEqual(['canary', 'other'])
 })

@@ -1,4 +1,5 @@
 import type { ConfigStatus, PipelineStatus, WorkersStatus } from '../status.ts'
+import { openApi } from './openapi.ts'
 import { statusPage, statusPageSecurity } from './page.ts'
 import { workersView } from './workers.ts'
 
@@ -8,6 +9,8 @@ export interface Shown {
   /** undefined: not known yet. */
   workers?(): WorkersStatus | undefined
   config?(): ConfigStatus | undefined
+  /** Of mongo2kafka. */
+  readonly version?: string
   readonly metrics: { readonly contentType: string; text(): Promise<string> }
 }
 
@@ -31,6 +34,7 @@ const readyStates: ReadonlySet<string> = new Set(['running', 'idle', 'paused', '
 const apiPath = '/api/v1/pipelines'
 const workersPath = '/api/v1/workers'
 const configPath = '/api/v1/config'
+const openApiPath = '/api/v1/openapi.json'
 
 /** The answer to `method` on `path` (percent-encoded, without query). Rejects only where the metrics do. */
 export async function answer(method: string, path: string, shown: Shown): Promise<Answer> {
@@ -67,7 +71,11 @@ const handlers: Readonly<Record<string, Handler>> = {
     const known = config?.()
     return known ? json(200, known) : failure(503, 'the configuration is not in force yet')
   },
+  [openApiPath]: ({ version }) => json(200, openApi(version ?? 'unknown')),
 }
+
+/** Every path that takes no name. */
+export const fixedPaths: readonly string[] = Object.keys(handlers)
 
 function find(path: string): Handler | undefined {
   if (Object.hasOwn(handlers, path)) return handlers[path]

@@ -19,6 +19,8 @@ export interface AdminOptions extends Shown {
   /** What pauses and resumes pipelines; asked for anew at each order, undefined while there is none yet. */
   readonly control?: () => Control | undefined
   readonly clock?: Clock
+  /** How long a client may leave an answer unread: we keep what it does not read. Default 10 s. */
+  readonly unreadLimitMs?: number
   /** Removed from error messages of the pipelines, beside what patterns find (G9). */
   readonly secrets?: readonly Secret[]
 }
@@ -45,12 +47,13 @@ export async function startAdmin(options: AdminOptions, signal: AbortSignal): Pr
   signal.throwIfAborted()
   const { host = '127.0.0.1', port, log } = options
   const shown: Shown = {
+    ...(options.version !== undefined && { version: options.version }),
     metrics: options.metrics,
     statuses: withoutSecrets(options),
     ...(options.workers && { workers: options.workers }),
     config: configWithoutSecrets(options),
   }
-  const room: Room = { shown, log, desk: deskOf(options) }
+  const room: Room = { shown, log, desk: deskOf(options), unreadLimitMs: options.unreadLimitMs ?? 10_000 }
   const server = createServer(limits, (request, response) => {
     respond(request, response, room).catch(error => {
       log.error({ error }, 'the admin server could not answer')
@@ -59,6 +62,7 @@ export async function startAdmin(options: AdminOptions, signal: AbortSignal): Pr
   })
   server.maxConnections = maxConnections
   await listen(server, host, port)
+  warnIfOpen(options, host)
   server.on('error', error => log.error({ error }, 'the admin server has a problem'))
   const stop = () => close(server)
   const onAbort = () => void stop().catch(error => log.error({ error }, 'the admin server did not close'))
@@ -70,6 +74,19 @@ export async function startAdmin(options: AdminOptions, signal: AbortSignal): Pr
       await stop()
     },
   }
+}
+
+/** What is shown has no login (SECURITY.md): who listens on a network should know, and that orders need a token. */
+function warnIfOpen({ token, log }: AdminOptions, host: string): void {
+  if (isLoopback(host)) return
+  const orders = token
+    ? 'orders travel with their token as plain text'
+    : 'orders are refused, for there is no admin.token'
+  log.warn({ host }, `the admin pages are open to whoever reaches this address, without login; ${orders}`)
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
 }
 
 /** Errors of drivers quote URIs; what a page shows is as public as a log. */
@@ -98,6 +115,7 @@ interface Room {
   readonly shown: Shown
   readonly desk: (order: Order, caller: Caller) => Promise<Answer>
   readonly log: Logger
+  readonly unreadLimitMs: number
 }
 
 function deskOf(options: AdminOptions): Room['desk'] {
@@ -116,7 +134,12 @@ async function respond(request: IncomingMessage, response: ServerResponse, room:
   const refused = hasBody && method === 'POST' ? failure(413, noBody) : undefined
   let result = refused ?? (await resultOf(request, path, room))
   if (hasBody && result.status === 200) result = failure(413, noBody)
-  write(response, result, { withBody: method !== 'HEAD', close: hasBody })
+  write(response, result, {
+    withBody: method !== 'HEAD',
+    close: hasBody,
+    unreadLimitMs: room.unreadLimitMs,
+    log: room.log,
+  })
 }
 
 const noBody = 'this request must not have a body'
@@ -135,7 +158,14 @@ async function resultOf(request: IncomingMessage, path: string, { shown, desk, l
   }
 }
 
-function write(response: ServerResponse, result: Answer, how: { withBody: boolean; close: boolean }): void {
+interface How {
+  readonly withBody: boolean
+  readonly close: boolean
+  readonly unreadLimitMs: number
+  readonly log: Logger
+}
+
+function write(response: ServerResponse, result: Answer, how: How): void {
   response.writeHead(result.status, {
     'content-type': result.type,
     'content-length': Buffer.byteLength(result.body),
@@ -144,6 +174,10 @@ function write(response: ServerResponse, result: Answer, how: { withBody: boolea
     'referrer-policy': 'no-referrer',
     ...(how.close && { connection: 'close' }),
     ...result.headers,
+  })
+  response.setTimeout(how.unreadLimitMs, () => {
+    how.log.debug({}, 'a client of the admin server has left its answer unread and is cut off')
+    response.destroy()
   })
   response.end(how.withBody ? result.body : undefined)
 }

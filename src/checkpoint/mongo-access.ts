@@ -24,6 +24,7 @@ export function connectTo(uri: string): MongoClient {
   try {
     return new MongoClient(uri, {
       appName: 'mongo2kafka checkpoints',
+      mongodbLogComponentSeverities: { command: 'off' }, // Whatever MONGODB_LOG_COMMAND says (G9).
       connectTimeoutMS: connectTimeoutMs,
       serverSelectionTimeoutMS: connectTimeoutMs,
     })

@@ -6,13 +6,15 @@ import { asFault, Fault } from '../errors.ts'
 import { createLogger } from '../observe/logger.ts'
 import { createMetrics } from '../observe/metrics.ts'
 import { waitFor } from '../pipeline/startup.ts'
-import { createRedact } from '../redact.ts'
+import { createRedact, oneLine } from '../redact.ts'
+import { secretsIn } from '../secret.ts'
 import { type Mongo, openMongo } from '../source/mongo.ts'
 import type { Workers } from '../workers/workers.ts'
 import type { Common } from './common.ts'
-import { chooseDelivery } from './delivery.ts'
+import { chooseDelivery, planText } from './delivery.ts'
 import { Fleet } from './fleet.ts'
 import { exitCodes, type Io } from './io.ts'
+import { partitionOrder } from './partition-order.ts'
 import { type ConfigSource, Reloader } from './reload.ts'
 import { workOnSlots } from './slots.ts'
 import { openStore, openTarget } from './target.ts'
@@ -27,8 +29,9 @@ const windowEveryMs = 10_000
  * Resolves to the exit code.
  */
 export async function runDaemon(config: Config, source: ConfigSource, io: Io, stop: AbortSignal): Promise<number> {
-  const { mongodb, sink, admin, checkpoint } = config
-  const secrets = [mongodb.uri, sink.sasl?.password, admin.token, checkpoint.uri].filter(secret => !!secret)
+  const { sink, admin } = config
+  const secrets = secretsIn(config)
+  io.onSecrets?.(secrets)
   const destination = sink.type === 'stdout' ? 'stderr' : 'stdout'
   const log = createLogger({ level: config.log.level, destination, secrets })
   const { meter, contentType, text } = createMetrics({ version })
@@ -44,6 +47,7 @@ export async function runDaemon(config: Config, source: ConfigSource, io: Io, st
         host: admin.host,
         port: admin.port,
         token: admin.token,
+        version,
         statuses: () => supervisor.monitors.map(monitor => monitor.status),
         workers: () => fleet.workers?.status,
         config: () => reloader.status,
@@ -83,8 +87,10 @@ async function runFleet(fleet: Fleet, reloader: Reloader, stop: AbortSignal): Pr
   const uri = config.mongodb.uri.reveal()
   await using mongo = await open('MongoDB', () => openMongo({ uri, clock, log, meter }, stop))
   await using target = await open('Kafka', () => openTarget(common, stop))
-  const { delivery, because } = chooseDelivery(config, target.capabilities)
-  log.info({ delivery }, `delivery: ${delivery}, because ${because}`)
+  const choice = chooseDelivery(config, target.capabilities)
+  const { delivery } = choice
+  log.info({ delivery, ...target.capabilities }, planText(target.about, choice))
+  await adviseOrder(common, mongo, target.about.partitionBytesPerSecond, stop)
   await using store = await open('the checkpoint store', () => openStore(common, mongo.identity, stop))
   fleet.opened({ mongo, target, store, delivery, blocks: new RecordBlocks() })
 
@@ -98,6 +104,21 @@ async function runFleet(fleet: Fleet, reloader: Reloader, stop: AbortSignal): Pr
     await Promise.all(beside)
   }
   return outcome(fleet)
+}
+
+/** Where a partition takes only so much: how many to order, by what MongoDB is measured to write. Never fails the start. */
+async function adviseOrder(
+  { config, log }: Common,
+  mongo: Mongo,
+  partitionBytesPerSecond: number | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  if (partitionBytesPerSecond === undefined) return
+  const rate = await mongo.oplogRate(signal).catch(() => undefined)
+  signal.throwIfAborted()
+  const { text, isTooFew } = partitionOrder(rate, partitionBytesPerSecond, config.pipelines)
+  if (isTooFew) log.warn({ ...rate }, text)
+  else log.info({ ...rate }, text)
 }
 
 /** Works on slots until `stop`. */
@@ -129,7 +150,7 @@ function outcome({ common, supervisor }: Fleet): number {
 
 /** Why we end, for the person at the terminal: the log may go elsewhere. */
 function explain({ io, redact }: Common, fault: Fault, where = ''): void {
-  io.stderr.write(`mongo2kafka: ${where}${fault.code}: ${redact(fault.message)}\n  Remedy: ${fault.remedy}\n`)
+  io.stderr.write(`mongo2kafka: ${where}${fault.code}: ${oneLine(redact(fault.message))}\n  Remedy: ${fault.remedy}\n`)
 }
 
 /** Keeps the gauges fresh: lag each second, the oplog window every ten. */

@@ -12,7 +12,7 @@ import type { SinkRequest } from '../sink/sink.ts'
 import type { Mongo } from '../source/mongo.ts'
 import type { Selection } from '../source/source.ts'
 import type { Common } from './common.ts'
-import type { Target } from './target.ts'
+import type { Target } from './opened-target.ts'
 
 /** A hundred pipelines that each saved ten times a second would spend as much on it as on encoding. */
 const saveIntervalPerPipelineMs = 5

@@ -4,6 +4,7 @@ import { slotsText, type WorkersView } from '../admin/workers.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import { processEnvironment } from '../config/environment.ts'
 import type { Environment } from '../config/interpolate.ts'
+import { oneLine } from '../redact.ts'
 import type { PipelineState, PipelineStatus } from '../status.ts'
 import { type AdminAddress, AdminUnreachable, askAdmin } from './admin-client.ts'
 import { adminAddress, adminOptions, adminUsage } from './admin-options.ts'
@@ -74,7 +75,7 @@ export function statusText({ pipelines, workers }: Seen, coloured: boolean): str
   ])
   const text = rows.length > 0 ? table(headings, rows) : 'No pipeline yet.\n'
   const errors = pipelines.flatMap(({ name, error }) =>
-    error ? [`\n${name}: ${error.code}: ${error.message}\n  Remedy: ${error.remedy}\n`] : [],
+    error ? [`\n${name}: ${error.code}: ${oneLine(error.message)}\n  Remedy: ${error.remedy}\n`] : [],
   )
   return [coloured ? withColours(text, pipelines) : text, ...errors, workers ? workersText(workers) : ''].join('')
 }

@@ -1,37 +1,31 @@
-import { readFileSync } from 'node:fs'
 import type { CheckpointStore } from '../checkpoint/checkpoint.ts'
 import { openFileCheckpoints } from '../checkpoint/file.ts'
 import { lookAtKafkaCheckpoints, openKafkaCheckpoints } from '../checkpoint/kafka.ts'
 import { openMongoCheckpoints } from '../checkpoint/mongo.ts'
-import type { Config, TlsConfig } from '../config/schema.ts'
 import { Configuration } from '../errors.ts'
-import type { TailReader } from '../pipeline/tails.ts'
+import { presets } from '../preset.ts'
 import { faultOf } from '../sink/kafka/classify.ts'
 import { createClient } from '../sink/kafka/client.ts'
 import { PartitionReader } from '../sink/kafka/reading/partition-reader.ts'
 import { Tails } from '../sink/kafka/reading/tails.ts'
-import { defaultProducerSettings, type KafkaSettings } from '../sink/kafka/settings.ts'
+import { defaultProducerSettings } from '../sink/kafka/settings.ts'
 import { createKafkaTarget, type KafkaTarget } from '../sink/kafka/target.ts'
-import type { Capabilities, Sink, SinkRequest } from '../sink/sink.ts'
 import { StdoutSink } from '../sink/stdout.ts'
 import { sameDeployment } from '../source/source.ts'
 import type { Common } from './common.ts'
-
-/** Where all pipelines write: makes a sink for each of them and each slot. */
-export interface Target extends AsyncDisposable {
-  readonly capabilities: Capabilities
-  /** For targets without transactions: reads back what they have taken after a checkpoint. */
-  readonly tailReader?: TailReader | undefined
-  open(request: SinkRequest, signal: AbortSignal): Promise<Sink>
-}
+import { kafkaSettings } from './kafka-settings.ts'
+import { openOciTarget } from './oci-target.ts'
+import type { Target } from './opened-target.ts'
 
 /** The target that the configuration names, reachable. Throws Retryable or Configuration. */
 export async function openTarget(common: Common, signal: AbortSignal): Promise<Target> {
   const { config, clock, log, meter, io } = common
   if (config.sink.type === 'stdout') {
     const capabilities = { headers: true, idempotence: false, transactions: false }
-    return { capabilities, open: async () => new StdoutSink(io.stdout), async [Symbol.asyncDispose]() {} }
+    const about = { title: 'stdout', because: [] }
+    return { capabilities, about, open: async () => new StdoutSink(io.stdout), async [Symbol.asyncDispose]() {} }
   }
+  if (config.sink.type === 'oci-rest') return await openOciTarget(common, signal)
   const { compression, lingerMs, batchBytes, requestTimeoutMs } = config.sink.producer
   const producer = {
     ...defaultProducerSettings,
@@ -39,11 +33,13 @@ export async function openTarget(common: Common, signal: AbortSignal): Promise<T
     // The window comes first; this is the sink's own guard behind it.
     queueLimitBytes: Math.max(defaultProducerSettings.queueLimitBytes, 2 * config.limits.inFlightBytes),
   }
-  const settings = kafkaSettings(config)
-  const target = createKafkaTarget({ settings, client: config.sink.client, producer, clock, log, meter })
+  const settings = kafkaSettings(common)
+  const { client, probeTopic } = config.sink
+  const preset = presets[config.sink.preset]
+  const target = createKafkaTarget({ settings, client, preset, probeTopic, producer, clock, log, meter })
   try {
     await target.check(signal)
-    return withTailReader(target, new PartitionReader({ settings, clock }))
+    return withTailReader(target, preset.title, new PartitionReader({ settings, clock }))
   } catch (error) {
     await target[Symbol.asyncDispose]()
     throw error
@@ -51,10 +47,15 @@ export async function openTarget(common: Common, signal: AbortSignal): Promise<T
 }
 
 /** Without headers no record says whose it is; with transactions there is nothing to read back. */
-function withTailReader(target: KafkaTarget, reader: PartitionReader): Target {
-  const { capabilities } = target
+function withTailReader(target: KafkaTarget, title: string, reader: PartitionReader): Target {
+  const { capabilities, plan } = target
   return {
     capabilities,
+    about: {
+      title: `${title} by ${plan.client}`,
+      because: plan.because,
+      partitionBytesPerSecond: plan.partitionBytesPerSecond,
+    },
     tailReader: capabilities.headers && !capabilities.transactions ? new Tails(reader) : undefined,
     open: (request, signal) => target.open(request, signal),
     async [Symbol.asyncDispose]() {
@@ -87,7 +88,7 @@ export async function openStore(
     const at = { uri: uri.reveal() }
     return openMongoCheckpoints({ ...facts, at, database, collection, cluster, sameCluster: sameDeployment }, signal)
   }
-  const settings = kafkaSettings(config)
+  const settings = kafkaSettings(common)
   const open = cluster === undefined ? lookAtKafkaCheckpoints : openKafkaCheckpoints
   return open(
     {
@@ -101,26 +102,4 @@ export async function openStore(
     },
     signal,
   )
-}
-
-export function kafkaSettings(config: Config): KafkaSettings {
-  const { brokers, clientId, tls, sasl } = config.sink
-  return { brokers, clientId, sasl, tls: tls && tlsOptions(tls) }
-}
-
-function tlsOptions({ ca, cert, key, rejectUnauthorized }: TlsConfig): KafkaSettings['tls'] {
-  return {
-    rejectUnauthorized,
-    ...(ca !== undefined && { ca: pem(ca) }),
-    ...(cert !== undefined && { cert: pem(cert) }),
-    ...(key !== undefined && { key: pem(key) }),
-  }
-}
-
-function pem(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (cause) {
-    throw new Configuration('CONFIG_INVALID', `sink.tls: cannot read ${path}`, { cause })
-  }
 }

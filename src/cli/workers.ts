@@ -6,7 +6,7 @@ import type { GroupTerms } from '../workers/group.ts'
 import type { Pauses } from '../workers/pauses.ts'
 import type { Workers } from '../workers/workers.ts'
 import type { Common } from './common.ts'
-import { kafkaSettings } from './target.ts'
+import { kafkaSettings } from './kafka-settings.ts'
 
 /** What the other workers are told about this one. */
 export interface Self {
@@ -29,7 +29,7 @@ export function openWorkers(common: Common, cluster: string, { port, busy, pause
       return createWorkers({ coordination, slots, ordinal, replicas, hostname: hostname() }, parts)
     case 'kafka': {
       const name = `${hostname()}:${port}`
-      const settings = kafkaSettings(config)
+      const settings = kafkaSettings(common)
       const openGroup = (terms: GroupTerms) => new KafkaGroup({ settings, terms, clock })
       const group = { slots, name, deployment: config.name, cluster, sessionTimeoutMs, openGroup, busy, pauses }
       return createWorkers({ coordination, ...group }, parts)

@@ -78,12 +78,22 @@ export function override(
     } else if (!setting) {
       const known = settings.map(candidate => candidate.dotted)
       errors.push({ origin: `--set ${dotted}`, path: '', message: `no such setting${didYouMean(dotted, known)}` })
+    } else if (isSecret(setting, set.slice(split + 1))) {
+      const message = `is a secret, and every user of the machine sees the command line: use ${setting.variable}, or ${fileForm} in the file`
+      errors.push({ origin: `--set ${dotted}`, path: '', message })
     } else {
       given.set(setting.pointer, { text: set.slice(split + 1), origin: `--set ${dotted}` })
     }
   }
   const root = applied(file, settings, given)
   return { root, origins: new Map([...given].map(([pointer, { origin }]) => [pointer, origin])), errors }
+}
+
+const fileForm = '$' + '{file:/path}'
+
+/** A connection string without user and password is none. */
+function isSecret({ schema }: Setting, text: string): boolean {
+  return schema['x-secret'] === true && !/^mongodb(\+srv)?:\/\/[^@]*$/.test(text)
 }
 
 function applied(file: Tree, settings: readonly Setting[], given: ReadonlyMap<string, { text: string }>): Tree {

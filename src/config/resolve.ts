@@ -22,7 +22,7 @@ export function resolve(root: unknown): Config {
 
 function resolveSink(sink: Tree, name: string): SinkConfig {
   const brokers = (sink.brokers as string[]).flatMap(entry => entry.split(',').map(address => address.trim()))
-  const off = { ca: undefined, cert: undefined, key: undefined, rejectUnauthorized: true }
+  const off = { ca: undefined, cert: undefined, key: undefined, passphrase: undefined, rejectUnauthorized: true }
   const tls = sink.tls === true ? off : sink.tls || undefined
   const clientId = sink.clientId ?? `mongo2kafka.${name}`
   return { ...sink, brokers, tls, clientId } as unknown as SinkConfig

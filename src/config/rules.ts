@@ -1,6 +1,9 @@
 import type { Finding } from './check.ts'
 import { variablePart } from './overrides.ts'
 import { checkpointRules, deliveryRules, workersRules } from './rules-guarantees.ts'
+import { ociRules } from './rules-oci.ts'
+import { presetRules } from './rules-preset.ts'
+import { loginRules } from './rules-sasl.ts'
 import { getOwn, isTree } from './tree.ts'
 import { durationMs } from './units.ts'
 
@@ -13,6 +16,9 @@ export function checkRules(root: unknown): Finding[] {
   return [
     ...uriRules(root),
     ...sinkRules(root),
+    ...loginRules(root),
+    ...presetRules(root),
+    ...ociRules(root),
     ...deliveryRules(root),
     ...checkpointRules(root),
     ...workersRules(root),
@@ -47,12 +53,6 @@ function sinkRules(root: unknown): Finding[] {
   if (type === 'kafka' && Array.isArray(brokers) && brokers.length === 0) {
     const message = 'sink.type kafka needs brokers, such as [localhost:9092]; or set sink.type: stdout'
     findings.push({ pointer: '/sink/brokers', message })
-  }
-  const tls = getOwn(sink, 'tls')
-  const [cert, key] = [getOwn(tls, 'cert'), getOwn(tls, 'key')]
-  if ((cert === undefined) !== (key === undefined)) {
-    const message = 'cert and key go together: give both or none'
-    findings.push({ pointer: `/sink/tls/${cert === undefined ? 'key' : 'cert'}`, message })
   }
   return findings
 }

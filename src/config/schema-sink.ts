@@ -1,40 +1,10 @@
 import type { Schema } from './json-schema.ts'
+import { ociSchema } from './schema-oci.ts'
+import { presetSchema, probeTopicSchema } from './schema-preset.ts'
+import { saslSchema } from './schema-sasl.ts'
+import { tlsSchema } from './schema-tls.ts'
 import { duration } from './schema-units.ts'
 import { sizePattern } from './units.ts'
-
-const path = { type: 'string', minLength: 1 } as const
-
-const tlsSchema = {
-  type: ['boolean', 'object'],
-  description: '`true` for TLS with the public authorities, or its details.',
-  additionalProperties: false,
-  properties: {
-    ca: { ...path, description: 'Path of the certificate authorities, PEM.' },
-    cert: { ...path, description: 'Path of the client certificate, PEM; with `key`.' },
-    key: { ...path, description: "Path of the client certificate's key, PEM; with `cert`." },
-    rejectUnauthorized: {
-      type: 'boolean',
-      description: 'false accepts any certificate: for tests alone.',
-      default: true,
-    },
-  },
-} as const satisfies Schema
-
-const saslSchema = {
-  type: 'object',
-  description: 'Authentication at Kafka.',
-  additionalProperties: false,
-  required: ['mechanism', 'username', 'password'],
-  properties: {
-    mechanism: {
-      type: 'string',
-      description: "Kafka's SASL mechanism.",
-      enum: ['plain', 'scram-sha-256', 'scram-sha-512'],
-    },
-    username: { type: 'string', description: 'The Kafka user.', minLength: 1 },
-    password: { type: 'string', description: 'Its password.', minLength: 1, 'x-secret': true },
-  },
-} as const satisfies Schema
 
 const producerSchema = {
   type: 'object',
@@ -81,10 +51,12 @@ export const sinkSchema = {
   properties: {
     type: {
       type: 'string',
-      description: '`stdout` prints records as lines of JSON; it needs `checkpoint.store: file`.',
-      enum: ['kafka', 'stdout'],
+      description:
+        '`oci-rest` is OCI Streaming over its REST API, `stdout` prints records as lines of JSON. Both need a `checkpoint.store` other than `kafka`.',
+      enum: ['kafka', 'oci-rest', 'stdout'],
       default: 'kafka',
     },
+    preset: presetSchema,
     brokers: {
       type: 'array',
       description: 'Addresses `host:port` to begin with; an entry may hold several, separated by commas.',
@@ -112,6 +84,8 @@ export const sinkSchema = {
     },
     tls: tlsSchema,
     sasl: saslSchema,
+    oci: ociSchema,
     producer: producerSchema,
+    probeTopic: probeTopicSchema,
   },
 } as const satisfies Schema

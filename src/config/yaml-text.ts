@@ -1,4 +1,4 @@
-import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
+import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
 import { type Path, toPointer } from './pointer.ts'
 import { setOwn, type Tree } from './tree.ts'
 
@@ -27,12 +27,11 @@ const maxNodes = 100_000
 export function readYaml(text: string, filter: ScalarFilter): YamlText {
   const lines = new LineCounter()
   const tooLong = text.length > maxCharacters
-  const document = parseDocument(tooLong ? '' : text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true })
-  const reader = new Reader(document, lines, filter)
+  // The library compares every key with all others of its map; ours are found again on the way through the tree.
+  const document = parseDocument(tooLong ? '' : text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false })
+  const reader = new Reader(lines, filter)
   if (tooLong) reader.fail(0, [], `the file is longer than ${maxCharacters} characters`)
   for (const error of [...document.errors, ...document.warnings]) {
-    // A duplicate key is found again, with its path, on the way through the tree.
-    if (error.code === 'DUPLICATE_KEY') continue
     // The parser's words would quote what may be a password that begins with an exclamation mark (G9).
     const tag = error.code === 'TAG_RESOLVE_FAILED'
     reader.fail(error.pos[0], [], tag ? 'unknown tag: put a value that begins with ! into quotes' : error.message)
@@ -45,13 +44,15 @@ class Reader {
   readonly keys = new Map<string, Place>()
   readonly values = new Map<string, Place>()
   readonly errors: { place: Place; pointer: string; message: string }[] = []
-  readonly #document: Document
   readonly #lines: LineCounter
   readonly #filter: ScalarFilter
+  /** The node that each anchor names at this place of the text; to look for it anew at each alias takes seconds. */
+  readonly #anchors = new Map<string, unknown>()
   #nodes = 0
+  /** How many aliases are being followed: anchors in what they name stand elsewhere. */
+  #following = 0
 
-  constructor(document: Document, lines: LineCounter, filter: ScalarFilter) {
-    this.#document = document
+  constructor(lines: LineCounter, filter: ScalarFilter) {
     this.#lines = lines
     this.#filter = filter
   }
@@ -69,12 +70,8 @@ class Reader {
       if (depth > maxDepth || this.#nodes === maxNodes + 1) this.fail(offset, path, 'nested too deeply, or too large')
       return undefined
     }
-    if (isAlias(node)) {
-      const target = node.resolve(this.#document)
-      if (target) return this.read(target, path, depth + 1)
-      this.fail(offset, path, 'alias of nothing: put a value that begins with * into quotes')
-      return undefined
-    }
+    if (isAlias(node)) return this.#follow(node.source, path, depth, offset)
+    if (this.#following === 0 && isNode(node) && 'anchor' in node && node.anchor) this.#anchors.set(node.anchor, node)
     if (isMap(node)) return this.#readMap(node.items, path, depth)
     if (isSeq(node)) return node.items.map((item, index) => this.read(item, [...path, index], depth + 1))
     if (!isScalar(node)) return null
@@ -82,6 +79,17 @@ class Reader {
     const { text, errors } = this.#filter(node.value)
     for (const message of errors) this.fail(offset, path, message)
     return text
+  }
+
+  #follow(anchor: string, path: Path, depth: number, offset: number): unknown {
+    if (!this.#anchors.has(anchor)) {
+      this.fail(offset, path, 'alias of nothing: put a value that begins with * into quotes')
+      return undefined
+    }
+    this.#following += 1
+    const value = this.read(this.#anchors.get(anchor), path, depth + 1)
+    this.#following -= 1
+    return value
   }
 
   #readMap(pairs: readonly { key: unknown; value: unknown }[], path: Path, depth: number): Tree {

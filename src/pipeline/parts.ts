@@ -10,7 +10,7 @@ import type { Sink, TopicSpec } from '../sink/sink.ts'
 import type { Source } from '../source/source.ts'
 import type { Monitor } from './monitor.ts'
 import type { StreamParts } from './stream.ts'
-import type { TailReader } from './tails.ts'
+import type { PresenceReader, TailReader } from './tails.ts'
 
 /** A pipeline on one slot. */
 export interface PipelineParts {
@@ -30,7 +30,7 @@ export interface PipelineParts {
   /** Fences every earlier sink of the same pipeline and slot, where the target can. */
   readonly openSink: (signal: AbortSignal) => Promise<Sink>
   /** At-least-once on a target without transactions: how to read back what it has taken after the checkpoint. */
-  readonly tailReader?: TailReader | undefined
+  readonly tailReader?: TailReader | PresenceReader | undefined
   readonly createEncoder: (sink: Sink, generation: number) => Encoder
   readonly topic: string
   readonly spec: TopicSpec

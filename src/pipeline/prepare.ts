@@ -162,7 +162,10 @@ async function fixPartitions(
 
 /** The event's topic. Throws PoisonEvent where the collection's name gives none that Kafka allows. */
 export function topicOf(pattern: string, event: Pick<ChangeEvent, 'db' | 'collection' | 'position'>): string {
-  const topic = pattern.replaceAll('{db}', () => event.db).replaceAll('{collection}', () => event.collection)
+  // In one pass: a database may be called {collection}.
+  const topic = pattern.replace(/\{(db|collection)\}/g, (_, part: string) =>
+    part === 'db' ? event.db : event.collection,
+  )
   if (isTopicName(topic)) return topic
   throw new PoisonEvent(
     'SINK_TOPIC_INVALID',

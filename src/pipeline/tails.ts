@@ -20,8 +20,17 @@ export interface TailReader {
   ): Promise<readonly (Buffer | undefined)[]>
 }
 
+/**
+ * Reads a target back that picks the partitions itself, and where a record that is sent again may stand behind later
+ * ones of other keys: what is there is known record by record.
+ */
+export interface PresenceReader extends Pick<TailReader, 'ends'> {
+  /** Each `m2k.position`, as Latin-1 text, of records of `source` from the offsets in `from` to the ends. */
+  present(topic: string, from: readonly number[], source: string, signal: AbortSignal): Promise<ReadonlySet<string>>
+}
+
 export interface TailsOptions {
-  readonly reader: TailReader
+  readonly reader: TailReader | PresenceReader
   /** `deployment/pipeline/slot`, as header `m2k.source` has it. */
   readonly source: string
   /** Of the loaded checkpoint. */
@@ -37,6 +46,40 @@ export interface TailsOptions {
 const askIntervalMs = 1_000
 const positionName = Buffer.from('m2k.position')
 
+/** What a topic has taken behind the checkpoint. */
+interface Tail {
+  /** undefined where that is nothing. */
+  readonly highest: Buffer | undefined
+  has(position: Buffer, partition: number): boolean
+}
+
+function tailOfHighest(highest: readonly (Buffer | undefined)[]): Tail {
+  return {
+    highest: highestOf(highest),
+    has(position, partition) {
+      const tail = highest[partition]
+      return tail !== undefined && position.compare(tail) <= 0
+    },
+  }
+}
+
+function tailOfPresent(present: ReadonlySet<string>): Tail {
+  let last = ''
+  for (const position of present) if (position > last) last = position // Latin-1 text orders as its bytes do.
+  return {
+    highest: present.size === 0 ? undefined : Buffer.from(last, 'latin1'),
+    has: position => present.has(position.toString('latin1')),
+  }
+}
+
+function highestOf(positions: readonly (Buffer | undefined)[]): Buffer | undefined {
+  let highest: Buffer | undefined
+  for (const position of positions) {
+    if (position !== undefined && !(highest && position.compare(highest) <= 0)) highest = position
+  }
+  return highest
+}
+
 interface Candidate {
   readonly ends: Ends
   /** The last position that was sent when the ends became known. */
@@ -47,7 +90,8 @@ interface Candidate {
  * De-duplication for targets without transactions (design decision 10). Records of one source reach a partition in the
  * order of their positions, one request after the other, so those that a crash left behind its checkpoint are exactly
  * those at or below the highest position there; a replay leaves them out. Per partition alone would be wrong: slots and
- * partitions cross, and a slow slot's records would be left out unsent.
+ * partitions cross, and a slow slot's records would be left out unsent. A PresenceReader finds exactly those that are
+ * there, and these are left out.
  *
  * The checkpoint says where to look: offsets (`ends`) before which nothing lies that was sent after its position. They
  * are the partitions' ends at some moment, and good for every position at or after the last one that was sent by then.
@@ -58,8 +102,8 @@ interface Candidate {
  */
 export class Tails {
   readonly #options: TailsOptions
-  /** Highest position by topic and partition. */
-  readonly #tails: Map<string, Map<number, Buffer>>
+  /** By topic. */
+  readonly #tails: ReadonlyMap<string, Tail>
   /** Of all of them, until the replay has reached it; then there is no tail left. */
   #highest: Buffer | undefined
   #ends: Ends
@@ -68,28 +112,26 @@ export class Tails {
   #askedMs = Number.NEGATIVE_INFINITY
   #sent: Position | undefined
 
-  private constructor(options: TailsOptions, ends: Ends, tails: Map<string, Map<number, Buffer>>) {
+  private constructor(options: TailsOptions, ends: Ends, tails: ReadonlyMap<string, Tail>) {
     this.#options = options
     this.#ends = ends
     this.#tails = tails
-    for (const ofTopic of tails.values()) {
-      for (const tail of ofTopic.values()) {
-        if (this.#highest === undefined || tail.compare(this.#highest) > 0) this.#highest = tail
-      }
-    }
+    this.#highest = highestOf([...tails.values()].map(({ highest }) => highest))
   }
 
   /** Reads the tails of all topics in use. Open the sink before: it ends what its predecessor has under way. */
   static async open(options: TailsOptions, signal: AbortSignal): Promise<Tails> {
     const { reader, source, partitions } = options
-    const tails = new Map<string, Map<number, Buffer>>()
+    const tails = new Map<string, Tail>()
     let { ends } = options
     for (const [topic, count] of Object.entries(partitions)) {
       const from = Object.hasOwn(ends, topic) ? ends[topic]! : new Array<number>(count).fill(0)
       ends = { ...ends, [topic]: from }
-      const highest = await reader.highest(topic, from, source, signal)
-      const known = [...highest.entries()].filter(entry => entry[1] !== undefined) as [number, Buffer][]
-      if (known.length > 0) tails.set(topic, new Map(known))
+      const tail =
+        'present' in reader
+          ? tailOfPresent(await reader.present(topic, from, source, signal))
+          : tailOfHighest(await reader.highest(topic, from, source, signal))
+      tails.set(topic, tail)
     }
     return new Tails(options, ends, tails)
   }
@@ -153,9 +195,8 @@ export class Tails {
   #has(records: Records, i: number, highest: Buffer): boolean {
     const position = findHeader(records.bytes, records.headerStarts[i]!, records.starts[i + 1]!, positionName)
     if (position === undefined) return false
-    const tail = this.#tails.get(records.topics[i]!)?.get(records.partitions[i]!)
     if (position.compare(highest) >= 0) this.#highest = undefined
-    return tail !== undefined && position.compare(tail) <= 0
+    return this.#tails.get(records.topics[i]!)?.has(position, records.partitions[i]!) ?? false
   }
 }
 

@@ -8,7 +8,7 @@ type FaultClass = new (code: ErrorCode, message: string, options?: ErrorOptions)
 
 /**
  * Server codes of which we know what they mean: ChangeStreamHistoryLost 286, CappedPositionLost 136 and
- * IncompleteTransactionHistory 217; rights 13, 18; CommandNotSupportedOnView 166; NoMatchingDocument 47;
+ * IncompleteTransactionHistory 217; rights 13, 18, UserNotFound 11 (X.509); CommandNotSupportedOnView 166; NoMatchingDocument 47;
  * BSONObjectTooLarge 10334 (17280, 17419, 17420 elsewhere); the last two: not a replica set.
  */
 const known: ReadonlyMap<number, readonly [FaultClass, ErrorCode]> = new Map<number, readonly [FaultClass, ErrorCode]>([
@@ -17,6 +17,7 @@ const known: ReadonlyMap<number, readonly [FaultClass, ErrorCode]> = new Map<num
   [217, [PositionLost, 'SOURCE_HISTORY_LOST']],
   [13, [Configuration, 'SOURCE_UNAUTHORIZED']],
   [18, [Configuration, 'SOURCE_AUTH_FAILED']],
+  [11, [Configuration, 'SOURCE_AUTH_FAILED']],
   [166, [Configuration, 'SOURCE_REJECTED']],
   [47, [Configuration, 'SOURCE_IMAGE_MISSING']],
   [10334, [PoisonEvent, 'SOURCE_EVENT_TOO_LARGE']],

@@ -1,4 +1,5 @@
 import { Configuration } from '../errors.ts'
+import { BoundedRegex } from './bounded-regex.ts'
 
 /** Whether a namespace belongs to a pipeline. `collection` is empty for events of a whole database. */
 export type Matcher = (db: string, collection: string) => boolean
@@ -10,17 +11,21 @@ export interface Scope {
 }
 
 /** `/source/flags` as a regular expression; undefined where `pattern` is a name. */
-function regexOf(pattern: string): RegExp | undefined {
+function regexOf(pattern: string): BoundedRegex | undefined {
+  if (!isRegex(pattern)) return undefined
   const end = pattern.lastIndexOf('/')
-  if (!pattern.startsWith('/') || end === 0) return undefined
   try {
     // g and y would make `test` remember where it was.
-    return new RegExp(pattern.slice(1, end), pattern.slice(end + 1).replace(/[gy]/g, ''))
+    return new BoundedRegex(pattern, pattern.slice(1, end), pattern.slice(end + 1).replace(/[gy]/g, ''))
   } catch (error) {
     throw new Configuration('CONFIG_INVALID', `source.collections: ${pattern} is no regular expression`, {
       cause: error,
     })
   }
+}
+
+function isRegex(pattern: string): boolean {
+  return pattern.startsWith('/') && pattern.lastIndexOf('/') > 0
 }
 
 /** A collection's name may hold dots, a database's cannot. */
@@ -57,7 +62,7 @@ export function compileMatcher(patterns: readonly string[]): Matcher {
 
 /** The narrowest scope that holds all of `patterns`. */
 export function scopeOf(patterns: readonly string[]): Scope {
-  const names = patterns.map(pattern => (regexOf(pattern) ? undefined : splitName(pattern)))
+  const names = patterns.map(pattern => (isRegex(pattern) ? undefined : splitName(pattern)))
   const first = names[0]
   if (!first || names.some(name => name?.db !== first.db)) return { db: undefined, collection: undefined }
   const one = first.collection !== '*' && names.every(name => name?.collection === first.collection)
@@ -71,7 +76,7 @@ export function scopeOf(patterns: readonly string[]): Scope {
  */
 export function narrowing(patterns: readonly string[]): Readonly<Record<string, unknown>> | undefined {
   const scope = scopeOf(patterns)
-  if (scope.collection !== undefined || patterns.some(regexOf)) return undefined
+  if (scope.collection !== undefined || patterns.some(isRegex)) return undefined
   const names = patterns.map(splitName)
   const whole = new Set(names.filter(({ collection }) => collection === '*').map(({ db }) => db))
   if (scope.db !== undefined && whole.has(scope.db)) return undefined

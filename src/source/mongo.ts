@@ -13,12 +13,13 @@ import { FutureGuard } from './future.ts'
 import { Hub } from './hub.ts'
 import { Lookup } from './lookup.ts'
 import { compileMatcher } from './match.ts'
+import { readOplogRate } from './oplog-rate.ts'
 import { PipelineSource } from './pipeline-source.ts'
 import type { Opening } from './plan.ts'
 import { decodeTopologyVersions } from './raw-errors.ts'
 import { defaultReach, type ReachSettings } from './reach.ts'
 import { ChangeStreamReader } from './reader.ts'
-import type { OplogWindow, Selection, Source } from './source.ts'
+import type { OplogRate, OplogWindow, Selection, Source } from './source.ts'
 import { readOplogWindow } from './window.ts'
 
 export interface MongoOptions {
@@ -50,6 +51,8 @@ export interface Mongo extends AsyncDisposable {
   readonly version: string
   /** The oplog window of the member read from; undefined where we may not see it. Throws Retryable. */
   window(signal: AbortSignal): Promise<OplogWindow | undefined>
+  /** How fast it is written to; undefined where we may not see it. Throws Retryable. */
+  oplogRate(signal: AbortSignal): Promise<OplogRate | undefined>
   /** Throws Configuration where the selection cannot be understood. Reads nothing yet. */
   source(selection: Selection): Source
   /** Names what the selection's stream brings, for the checkpoint: where it is another, resume by time. */
@@ -84,6 +87,8 @@ function clientFor(uri: string): MongoClient {
   try {
     const client = new MongoClient(uri, {
       appName: 'mongo2kafka',
+      // MONGODB_LOG_COMMAND would print whole documents (G9); this outranks it.
+      mongodbLogComponentSeverities: { command: 'off' },
       connectTimeoutMS: connectTimeoutMs,
       serverSelectionTimeoutMS: connectTimeoutMs,
       monitorCommands: true,
@@ -124,6 +129,15 @@ class MongoSources implements Mongo {
 
   window(signal: AbortSignal): Promise<OplogWindow | undefined> {
     return readOplogWindow(this.#client, this.#options.clock, commandDeadlineMs, signal)
+  }
+
+  async oplogRate(signal: AbortSignal): Promise<OplogRate | undefined> {
+    try {
+      return await readOplogRate(this.#client, this.#options.clock, commandDeadlineMs, signal)
+    } catch (error) {
+      signal.throwIfAborted()
+      throw classify(error, 'lookup')
+    }
   }
 
   source(selection: Selection): Source {

@@ -52,3 +52,11 @@ export interface OplogWindow {
   /** Wall-clock time of the newest entry, milliseconds since the Unix epoch. */
   readonly newestMs: number
 }
+
+/** How fast the oplog grows. */
+export interface OplogRate {
+  /** Over all of the oplog. */
+  readonly averageBytesPerSecond: number
+  /** In the busiest ten seconds of its last minute; undefined where that could not be read in time. */
+  readonly peakBytesPerSecond: number | undefined
+}

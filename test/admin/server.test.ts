@@ -252,6 +252,34 @@ describe('limits and ends', () => {
     expect(address.port).toBeGreaterThan(0)
   })
 
+  test.each([
+    ['without a token', undefined, 'orders are refused'],
+    ['with one', new Secret('swordfish'), 'orders travel with their token as plain text'],
+  ])('warns where others can reach it, %s', async (_how, token, said) => {
+    const warnings: string[] = []
+    const log = { ...silentLogger, warn: (_fields: unknown, message: string) => void warnings.push(message) }
+    await start([], { log, token })
+    await start([], { log, token, host: 'localhost' })
+    expect(warnings).toEqual([])
+    await start([], { log, token, host: '0.0.0.0' })
+    expect(warnings).toEqual([expect.stringContaining(said)])
+  })
+
+  test('a client that does not read its answer is cut off', async () => {
+    const metrics = { contentType: 'text/plain', text: async () => 'x'.repeat(64 << 20) }
+    const cut = Promise.withResolvers<string>()
+    const log = { ...silentLogger, debug: (_fields: unknown, message: string) => cut.resolve(message) }
+    const admin = await start([], { metrics, log, unreadLimitMs: 200 })
+    const socket = connect(admin.address.port, admin.address.host)
+    socket.on('error', () => {}) // A reset is what we want.
+    socket.pause()
+    socket.write('GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n')
+    expect(await cut.promise).toContain('has left its answer unread')
+    expect((await call(admin, '/livez')).status).toBe(200)
+    await once(socket.resume(), 'close') // What the kernel had is read; the rest never comes.
+    expect(socket.bytesRead).toBeLessThan(64 << 20)
+  })
+
   test('a port in use is a clear error', async () => {
     const { port } = (await start([])).address
     const failure = await start([], { port }).catch(error => error)

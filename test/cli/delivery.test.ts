@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { chooseDelivery } from '../../src/cli/delivery.ts'
+import { chooseDelivery, planText } from '../../src/cli/delivery.ts'
 import type { Config } from '../../src/config/schema.ts'
 
 const choose = (delivery: Config['delivery'], store: 'kafka' | 'mongodb' | 'file', transactions: boolean) =>
@@ -32,5 +32,16 @@ test('as the configuration says, or an error where that is not to be had', () =>
   expect(choose('exactly-once', 'kafka', true)).toEqual({ delivery: 'exactly-once', because })
   expect(() => choose('exactly-once', 'kafka', false)).toThrow(
     expect.objectContaining({ code: 'DELIVERY_UNSUPPORTED', message: expect.stringContaining('no transactions') }),
+  )
+})
+
+test('the plan is one line, which names the target, the delivery and every reason once', () => {
+  const choice = { delivery: 'at-least-once', because: 'the target has no transactions' } as const
+  expect(planText({ title: 'OCI Streaming by kafkajs', because: ['bytes are paced'] }, choice)).toBe(
+    'target: OCI Streaming by kafkajs, delivery: at-least-once, because the target has no transactions; bytes are paced',
+  )
+  const all = { delivery: 'exactly-once', because: 'Kafka has transactions' } as const
+  expect(planText({ title: 'Apache Kafka by platformatic', because: [] }, all)).toBe(
+    'target: Apache Kafka by platformatic, delivery: exactly-once, because Kafka has transactions',
   )
 })

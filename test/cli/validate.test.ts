@@ -22,12 +22,17 @@ test('a valid file: exit 0, one line on stdout', async () => {
 })
 
 test('--json prints the resolved configuration without its secrets, --set on top', async () => {
-  const result = await run(['--config', 'config/demo.yaml', '--json', '--set', 'admin.token=hunter2'], env)
+  const variables = { ...env, M2K_ADMIN__TOKEN: 'hunter2' }
+  const result = await run(['--config', 'config/demo.yaml', '--json', '--set', 'log.level=warn'], variables)
   expect(result).toMatchObject({ code: 0, stderr: '' })
   expect(result.stdout).not.toContain('hunter2')
   const { valid, config } = JSON.parse(result.stdout)
   expect(valid).toBe(true)
-  expect(config).toMatchObject({ mongodb: { uri: '[redacted]' }, admin: { token: '[redacted]', port: 0 } })
+  expect(config).toMatchObject({
+    mongodb: { uri: '[redacted]' },
+    admin: { token: '[redacted]', port: 0 },
+    log: { level: 'warn' },
+  })
 })
 
 test('a wrong file: exit 78, every problem on stderr, with --json on stdout too', async () => {

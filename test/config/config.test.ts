@@ -43,6 +43,7 @@ test('a short file gives every setting its default', () => {
     sink: {
       type: 'kafka',
       brokers: ['localhost:9092'],
+      preset: 'kafka',
       clientId: 'mongo2kafka.shop',
       client: 'auto',
       producer: { compression: 'none', lingerMs: 5, batchBytes: 524288, requestTimeoutMs: 30_000 },
@@ -135,7 +136,7 @@ pipelines:
     'test.yaml:1:7 name: must be letters, digits, dots, underscores and hyphens',
     "test.yaml:2:1 mongodb.uri: is missing: MongoDB's connection string.",
     'test.yaml:3:1 snik: unknown key; supported here: name, revision, mongodb, sink, delivery, checkpoint, workers, startup, shutdown, limits, retry, admin, log, defaults, pipelines (did you mean sink?)',
-    'test.yaml:6:3 sink.tpye: unknown key; supported here: type, brokers, clientId, client, tls, sasl, producer (did you mean type?)',
+    'test.yaml:6:3 sink.tpye: unknown key; supported here: type, preset, brokers, clientId, client, tls, sasl, oci, producer, probeTopic (did you mean type?)',
     'test.yaml:7:13 sink.brokers[0]: must be host:port, such as localhost:9092',
     'test.yaml:8:11 delivery: not supported; supported in this release: at-least-once, exactly-once (did you mean exactly-once?)',
     'test.yaml:9:18 startup.wait: must be a duration with its unit, such as 250ms, 10s, 5m or 1h',

@@ -2,18 +2,20 @@ import { expect, test } from 'vitest'
 import { loadConfig } from '../../src/config/config.ts'
 import { restartNeeded, sameConfig } from '../../src/config/difference.ts'
 
-const load = (...overrides: string[]) =>
+/** Settings as `--set` takes them, or as environment variables, which secrets must be: `M2K_ADMIN__TOKEN=t`. */
+const load = (...settings: string[]) =>
   loadConfig('f', {
     text: `name: shop
 mongodb: { uri: "mongodb://u:secret1@db/" }
 sink: { brokers: ["a:9092"], sasl: { mechanism: plain, username: u, password: p } }
 pipelines: [{ name: orders, source: { collections: [shop.orders] } }]
 `,
-    env: {},
-    overrides,
+    env: Object.fromEntries(settings.filter(isVariable).map(setting => setting.split(/=(.*)/).slice(0, 2))),
+    overrides: settings.filter(setting => !isVariable(setting)),
     readFile: () => '',
   })
-const changed = (...overrides: string[]) => restartNeeded(load(), load(...overrides))
+const isVariable = (setting: string) => setting.startsWith('M2K_')
+const changed = (...settings: string[]) => restartNeeded(load(), load(...settings))
 
 test('what has not changed needs no restart', () => {
   expect(changed()).toEqual([])
@@ -29,9 +31,9 @@ test('pipelines change while it runs', () => {
 
 test.each([
   [['name=other'], ['checkpoint.topic', 'name', 'sink.clientId']],
-  [['mongodb.uri=mongodb://u:secret2@db/'], ['mongodb.uri']],
+  [['M2K_MONGODB__URI=mongodb://u:secret2@db/'], ['mongodb.uri']],
   [
-    ['sink.sasl.password=q', 'sink.brokers=["b:9092"]'],
+    ['M2K_SINK__SASL__PASSWORD=q', 'sink.brokers=["b:9092"]'],
     ['sink.brokers', 'sink.sasl.password'],
   ],
   [['sink.tls=true'], ['sink.tls']],
@@ -41,10 +43,10 @@ test.each([
     ['workers.sessionTimeout', 'workers.slots'],
   ],
   [
-    ['shutdown.drain=1s', 'log.level=debug', 'admin.token=t'],
+    ['shutdown.drain=1s', 'log.level=debug', 'M2K_ADMIN__TOKEN=t'],
     ['admin.token', 'log.level', 'shutdown.drain'],
   ],
-])('%j is named as the file names it, and no secret is', (overrides, names) => {
-  expect(changed(...overrides)).toEqual(names)
-  expect(sameConfig(load(), load(...overrides))).toBe(false)
+])('%j is named as the file names it, and no secret is', (settings, names) => {
+  expect(changed(...settings)).toEqual(names)
+  expect(sameConfig(load(), load(...settings))).toBe(false)
 })

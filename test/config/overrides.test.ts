@@ -46,7 +46,7 @@ test('lists, switches and maps are YAML; text is text', () => {
   })
   expect(config.sink.brokers).toEqual(['a:1', 'b:2'])
   expect(config.sink.sasl?.username).toBe('12')
-  expect(config.sink.sasl?.password.reveal()).toBe('1e5 # [')
+  expect(config.sink.sasl?.password?.reveal()).toBe('1e5 # [')
   expect(config.pipelines[1]).toMatchObject({
     tombstones: true,
     key: { fields: 'documentKey' },
@@ -74,6 +74,17 @@ test('problems name the variable or the argument, and quote no value', () => {
     'environment variable M2K_PIPELINES__CUSTOMERS__PARTITIONS pipelines[1].partitions: must be at least 1',
     'environment variable M2K_SINK__BROKERS sink.brokers: must be a list',
   ])
+})
+
+test('secrets are not taken from the command line, which every user of the machine sees', () => {
+  expect(problems({}, ['admin.token=hunter2', 'mongodb.uri=mongodb://u:hunter2@h/'])).toEqual([
+    '--set admin.token: is a secret, and every user of the machine sees the command line: use M2K_ADMIN__TOKEN, or $'.concat(
+      '{file:/path} in the file',
+    ),
+    expect.stringMatching(/^--set mongodb\.uri: is a secret, .* use M2K_MONGODB__URI,/),
+  ])
+  expect(load({}, ['mongodb.uri=mongodb://a,b/?replicaSet=x']).mongodb.uri.reveal()).toBe('mongodb://a,b/?replicaSet=x')
+  expect(load({ M2K_ADMIN__TOKEN: 'hunter2' }).admin.token?.reveal()).toBe('hunter2')
 })
 
 test('what sets nothing is an error', () => {

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Ends } from '../../src/checkpoint/checkpoint.ts'
 import type { PreparedBatch } from '../../src/pipeline/pipeline.ts'
-import { type TailReader, Tails, withTails } from '../../src/pipeline/tails.ts'
+import { type PresenceReader, type TailReader, Tails, withTails } from '../../src/pipeline/tails.ts'
 import { Position } from '../../src/position.ts'
 import type { OutRecord } from '../../src/record.ts'
 import { outRecord, packRecords } from '../../src/record-headers.ts'
@@ -235,5 +235,46 @@ describe('a delivery with tails', () => {
     expect(tails.endsAt(at(3), never)).toEqual({ t: [0] })
     await turn()
     expect(tails.endsAt(at(4), never)).toEqual({ t: [1] })
+  })
+})
+
+describe('a target that picks the partitions itself', () => {
+  const present = new Set([2, 5].map(n => headerOf(n).toString('latin1')))
+  const reader: PresenceReader = {
+    ends: async (_topic, count) => new Array<number>(count).fill(1_000),
+    present: async (_topic, from, source) => (source === 'a' && from[0] === 3 ? present : new Set()),
+  }
+  const open = (source: string, onDuplicates: (count: number) => void) =>
+    Tails.open({ reader, source, ends: { t: [3, 3] }, partitions: { t: 2 }, clock, onDuplicates }, never)
+  const numbers = (tails: Tails, ...wanted: number[]) => {
+    const { count } = tails.fresh(packRecords(wanted.map(n => recordOf(n, 0))))
+    return count
+  }
+
+  it('leaves out exactly what is there, whatever stands behind it', async () => {
+    let leftOut = 0
+    const tails = await open('a', count => (leftOut += count))
+    const fresh = tails.fresh(packRecords([1, 2, 3].map(n => recordOf(n, n % 2))))
+    expect(Array.from({ length: fresh.count }, (_, i) => outRecord(fresh, i).key[0])).toEqual([1, 3])
+    expect(numbers(tails, 4, 5, 6)).toBe(2)
+    expect(leftOut).toBe(2)
+    expect(numbers(tails, 2)).toBe(1) // The replay is over: nothing is looked up any more.
+  })
+
+  it('keeps the saved ends until the replay is over', async () => {
+    const tails = await open('a', () => {})
+    tails.sending(at(4))
+    tails.fresh(packRecords([recordOf(4, 0)]))
+    expect(tails.endsAt(at(4), never)).toEqual({ t: [3, 3] })
+    tails.sending(at(6))
+    tails.fresh(packRecords([recordOf(6, 0)]))
+    tails.endsAt(at(6), never)
+    await new Promise(resolve => setImmediate(resolve))
+    expect(tails.endsAt(at(6), never)).toEqual({ t: [1_000, 1_000] })
+  })
+
+  it('knows other sources apart', async () => {
+    const tails = await open('b', () => {})
+    expect(numbers(tails, 2, 5)).toBe(2)
   })
 })

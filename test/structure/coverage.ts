@@ -25,10 +25,12 @@ export const crossCutting: readonly string[] = [
   'test/sink/kafka/proxy/',
   'test/sink/kafka/wire-security.test.ts',
   'test/source/failover.test.ts',
+  'test/source/mongo-tls.test.ts',
   'test/source/faults.test.ts',
   'test/source/resume.test.ts',
   'test/bench/',
   'test/faults/',
+  'test/security/',
   'test/simulation/',
   'test/integration/',
 ]

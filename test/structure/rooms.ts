@@ -2,7 +2,7 @@
 
 /** Leaf files at the top of src: values and small interfaces. They import each other only. */
 export const words: ReadonlySet<string> = new Set(
-  'event position errors clock deadline log meter busy retry secret record record-headers status redact lease'
+  'event position errors clock deadline log meter busy retry secret record record-headers status redact lease preset'
     .split(' ')
     .map(word => `${word}.ts`),
 )
@@ -38,6 +38,7 @@ export const packages: Readonly<Record<string, readonly string[]>> = {
   '@node-rs/crc32': ['sink/'],
   'lz4-napi': ['sink/'],
   snappy: ['sink/'],
+  'oci-common': ['sink/oci-rest/'],
   pino: ['observe/'],
   'prom-client': ['observe/'],
   convict: ['config/'],

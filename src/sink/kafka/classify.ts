@@ -48,11 +48,11 @@ const tlsCodes = new Set([
   'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
   'ERR_TLS_CERT_ALTNAME_INVALID',
   'ERR_SSL_WRONG_VERSION_NUMBER',
-  'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA',
-  'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE',
-  'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE',
-  'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED',
 ])
+/** The same from the other side: alerts of a broker that wants another client certificate. OpenSSL has renamed them. */
+const certificateAlert =
+  /^ERR_SSL_(?:SSLV3|SSL\/TLS|TLSV1|TLSV13)_ALERT_(?:UNKNOWN_CA|HANDSHAKE_FAILURE|BAD_CERTIFICATE|ACCESS_DENIED|UNSUPPORTED_CERTIFICATE|CERTIFICATE_(?:REQUIRED|EXPIRED|REVOKED|UNKNOWN))$/
+
 /**
  * What an error of @platformatic/kafka says by its code. It wraps either in the other, a wrong password in a network
  * error and a connection that broke during the handshake in an authentication error: the innermost is right.
@@ -110,7 +110,7 @@ export function verdictOf(error: unknown): Verdict {
     const protocol = protocolCodeOf(link)
     if (protocol !== undefined) return verdictByCode[protocol] ?? 'unavailable'
     if (name === 'KafkaJSSASLAuthenticationError') return 'auth-failed'
-    if (typeof code === 'string' && tlsCodes.has(code)) return 'auth-failed'
+    if (typeof code === 'string' && (tlsCodes.has(code) || certificateAlert.test(code))) return 'auth-failed'
     if (typeof code === 'string') verdict = verdictByLibraryCode[code] ?? verdict
   }
   return verdict
@@ -127,10 +127,11 @@ function textOf(error: unknown): string {
 
 /**
  * The fault for an error of `action` ("create topic x"). A record that is too large is `rejected` here: only the
- * sink knows whether one record was to blame. A fault passes through.
+ * sink knows whether one record was to blame. A fault passes through, also out of a client's own error.
  */
 export function faultOf(error: unknown, action: string): Fault {
-  if (error instanceof Fault) return error
+  const fault = chain(error).find(link => link instanceof Fault) // A client may wrap what our own login said.
+  if (fault !== undefined) return fault
   const message = `Kafka: ${action}: ${textOf(error)}`
   switch (verdictOf(error)) {
     case 'auth-failed':

@@ -1,10 +1,12 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
-import { type ConnectionOptions, connect as connectTls } from 'node:tls'
-import { Kafka, type KafkaConfig, logLevel, type SASLOptions } from 'kafkajs'
+import { connect as connectTls } from 'node:tls'
+import { Kafka, type KafkaConfig, logLevel } from 'kafkajs'
 import type { Clock } from '../../clock.ts'
 import type { Logger } from '../../log.ts'
 import { clientLog } from './client-log.ts'
 import { mendKafkajsTimers } from './kafkajs-timers.ts'
+import { kafkajsLogin } from './login/kafkajs-login.ts'
+import type { Tls } from './login/tls.ts'
 import type { KafkaSettings } from './settings.ts'
 
 const keepAliveMs = 60_000
@@ -71,23 +73,25 @@ export function createClient(options: ClientOptions): Client {
     logLevel: logLevel.WARN,
     // After a cut its errors are our own doing.
     logCreator: level => entry => cutReason === undefined && write(level)(entry),
-    socketFactory: ({ host, port, ssl, onConnect }) => {
+    socketFactory: ({ host, port, onConnect }) => {
       if (cutReason !== undefined) throw new Error(cutReason)
       const broker = `${host}:${port}`
       if (clock.nowMs() < (droppedUntilMs.get(broker) ?? 0)) throw new Error(`${broker} did not answer`)
-      const socket = openSocket(host, port, ssl, onConnect)
+      const socket = openSocket(host, port, settings.tls, onConnect)
       sockets.set(socket, broker)
       socket.once('close', () => sockets.delete(socket))
       return socket
     },
   }
-  if (settings.tls !== undefined) config.ssl = settings.tls
-  if (settings.sasl !== undefined) config.sasl = saslOptions(settings.sasl)
+  const { login, admission } = settings
+  const cutting = new AbortController()
+  if (login !== undefined) config.sasl = kafkajsLogin(login, admission, cutting.signal)
   return {
     kafka: new Kafka(config),
     cut(reason) {
       if (cutReason !== undefined) return
       cutReason = reason
+      cutting.abort(new Error(reason))
       // With an error: kafkajs does not notice a plain close, and waits for answers until its request timeout.
       for (const socket of sockets.keys()) socket.destroy(new Error(reason))
     },
@@ -101,19 +105,14 @@ export function createClient(options: ClientOptions): Client {
   }
 }
 
-function openSocket(host: string, port: number, tls: ConnectionOptions | undefined, onConnect: () => void): Socket {
+function openSocket(host: string, port: number, tls: Tls | undefined, onConnect: () => void): Socket {
   const servername = isIP(host) === 0 ? { servername: host } : {}
   const socket = tls
-    ? connectTls({ host, port, ...servername, ...tls }, onConnect)
+    ? connectTls({ host, port, ...servername, ...tls.current() }, onConnect)
     : connectTcp({ host, port }, onConnect)
   socket.setKeepAlive(true, keepAliveMs)
   socket.setNoDelay(true)
   // kafkajs takes leave of a broken connection once for each request on it, and leaves a listener each time.
   socket.setMaxListeners(0)
   return socket
-}
-
-function saslOptions(sasl: NonNullable<KafkaSettings['sasl']>): SASLOptions {
-  const { mechanism, username } = sasl
-  return { mechanism, username, password: sasl.password.reveal() }
 }

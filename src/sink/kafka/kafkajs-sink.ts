@@ -6,6 +6,7 @@ import type { Capabilities, Sink, TopicSpec } from '../sink.ts'
 import { faultOf, verdictOf } from './classify.ts'
 import type { PartitionProducer } from './kafkajs/partition-producer.ts'
 import { type Batch, PartitionQueue, recordSizeBytes } from './kafkajs/partition-queue.ts'
+import type { Pacing } from './pacing.ts'
 import { impossibleRecord, tooLarge } from './producer/refusals.ts'
 import type { ProducerSettings } from './settings.ts'
 import type { TopicLimits } from './topic-limits.ts'
@@ -22,6 +23,8 @@ export interface KafkajsSinkParts {
   readonly limits: Pick<TopicLimits, 'get' | 'refusedBatch'>
   readonly countPartitions: (topic: string, spec: TopicSpec, signal: AbortSignal) => Promise<number>
   readonly meter: Meter
+  /** Holds back what would be too much for a partition; shared by the sinks of a target. */
+  readonly pacing?: Pacing | undefined
 }
 
 /** One `send`, until its last record is acknowledged. */
@@ -50,6 +53,7 @@ export class KafkajsSink implements Sink {
   /** Sequence numbers run out: no send begins until none is outstanding and the producer is a new one. */
   #exchangeDue = false
   #ended: { readonly reason: unknown } | undefined
+  readonly #ending = new AbortController()
 
   constructor(parts: KafkajsSinkParts) {
     this.capabilities = parts.capabilities
@@ -133,12 +137,14 @@ export class KafkajsSink implements Sink {
 
   async #send(queue: Queue, batch: Batch<Call>): Promise<void> {
     const { topic, partition } = queue
+    const { pacing, producer } = this.#parts
     const records = batch.queued.map(({ record }) => record)
     queue.isSending = true
     queue.sentRecords += records.length
     this.#outstanding += 1
     try {
-      await this.#parts.producer.send(topic, partition, records)
+      if (pacing !== undefined) await this.#takeTurn(pacing, topic, partition, batch.bytes)
+      await producer.send(topic, partition, records)
       this.#acknowledge(batch)
     } catch (error) {
       this.#fail(this.#faultOf(error, records, batch.bytes))
@@ -148,6 +154,14 @@ export class KafkajsSink implements Sink {
     if (this.#ended !== undefined) this.#finishIfQuiet()
     else if (!this.#exchangeDue) this.#dispatch(queue)
     else if (this.#outstanding === 0) await this.#exchange()
+  }
+
+  /** Rejects where the sink has ended meanwhile: what has not had its turn is not sent any more. */
+  async #takeTurn(pacing: Pacing, topic: string, partition: number, bytes: number): Promise<void> {
+    const { meter, pipeline } = this.#parts
+    const waitedMs = await pacing.turn(topic, partition, bytes, this.#ending.signal)
+    this.#ending.signal.throwIfAborted()
+    if (waitedMs > 0) meter.count('sink_throttled_seconds_total', { pipeline }, waitedMs / 1000)
   }
 
   /** Everything sent is acknowledged: a new producer id can neither repeat nor overtake. Never rejects. */
@@ -189,6 +203,7 @@ export class KafkajsSink implements Sink {
   #end(reason: unknown): void {
     if (this.#ended !== undefined) return
     this.#ended = { reason }
+    this.#ending.abort(reason)
     this.#finishIfQuiet()
   }
 

@@ -2,15 +2,20 @@ import type { Clock } from '../../clock.ts'
 import { Configuration } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
 import type { Meter } from '../../meter.ts'
-import type { Capabilities, Sink, SinkRequest, TopicSpec } from '../sink.ts'
+import type { Preset } from '../../preset.ts'
+import type { Sink, SinkRequest, TopicSpec } from '../sink.ts'
 import { KafkajsProducer } from './kafkajs/partition-producer.ts'
 import { KafkajsSink } from './kafkajs-sink.ts'
+import { type OnTurn, Pacing } from './pacing.ts'
+import { type ProducingPlan, planProducing } from './plan.ts'
+import { probe } from './probe.ts'
 import { Coordinators } from './producer/coordinators.ts'
 import { Dispatcher } from './producer/dispatcher.ts'
 import { BufferPool } from './record-batch/buffer-pool.ts'
 import type { ClientChoice, KafkaSettings, ProducerSettings } from './settings.ts'
+import { SizeGuard } from './size-guard.ts'
 import type { TopicLimits } from './topic-limits.ts'
-import { createWire, defaultWireLimits, probeWire, type WireOptions } from './wire-platformatic.ts'
+import { createWire, defaultWireLimits, type WireOptions } from './wire-platformatic.ts'
 import { openWireSink } from './wire-sink.ts'
 
 /** Batches of several partitions, and of several pipelines, travel in one request. */
@@ -18,10 +23,15 @@ const batchesPerRequest = 4
 
 export interface ProducingOptions {
   readonly settings: KafkaSettings
+  readonly preset: Preset
+  /** For a round trip; undefined: nothing is written to find out more. */
+  readonly probeTopic: string | undefined
   readonly client: ClientChoice
   readonly producer: ProducerSettings
   readonly limits: TopicLimits
   readonly countPartitions: (topic: string, spec: TopicSpec, signal: AbortSignal) => Promise<number>
+  /** Told of each batch where bytes are paced. */
+  readonly onTurn: OnTurn | undefined
   readonly clock: Clock
   readonly log: Logger
   readonly meter: Meter
@@ -29,20 +39,29 @@ export interface ProducingOptions {
 
 /** A way of producing to one cluster, with what its sinks share. Dispose the sinks first. */
 export interface Producing extends AsyncDisposable {
-  readonly client: Exclude<ClientChoice, 'auto'>
-  readonly capabilities: Capabilities
+  readonly plan: ProducingPlan
   /** A sink with a producer of its own. Throws a Fault, or an error of kafkajs. */
   open(request: SinkRequest, signal: AbortSignal): Promise<Sink>
 }
 
-/** The way that `client` names, or for `auto` the first that the cluster is new enough for. Throws a Fault. */
+/**
+ * The way that `client` names, or for `auto` the first that the cluster is new enough for. Throws a Fault, Configuration
+ * SINK_UNSUPPORTED where the target cannot do what was asked for.
+ */
 export async function chooseProducing(options: ProducingOptions, signal: AbortSignal): Promise<Producing> {
+  const { preset, client, producer, limits, log } = options
   const wire = wireOptions(options)
-  const { producing, idempotence, transactions } = await probeWire(wire, signal)
-  const isNew = options.client === 'auto' ? producing : options.client === 'platformatic'
-  const capabilities = { headers: true, idempotence, transactions: isNew && transactions }
-  options.log.debug({ client: isNew ? 'platformatic' : 'kafkajs', ...capabilities }, 'how records are produced')
-  return isNew ? new WireProducing(options, wire, capabilities) : new KafkajsProducing(options, capabilities)
+  const probed = await probe({ ...options, wire }, signal)
+  const { compression, batchBytes } = producer
+  const plan = planProducing(preset, { client, compression, batchBytes }, probed)
+  limits.bound(plan.batchBytes)
+  log.debug({ client: plan.client, ...plan.capabilities }, 'how records are produced')
+  return plan.client === 'platformatic' ? new WireProducing(options, wire, plan) : new KafkajsProducing(options, plan)
+}
+
+/** `sink`, guarded where the target has a limit of its own for a request. */
+function guarded(sink: Sink, { recordLimitBytes }: ProducingPlan): Sink {
+  return recordLimitBytes === undefined ? sink : new SizeGuard(sink, recordLimitBytes)
 }
 
 /** A broker is given up before the producer gives up, so that there is time for another connection. */
@@ -54,28 +73,31 @@ function wireOptions({ settings, producer, clock }: ProducingOptions): WireOptio
 
 /** Record batches of our own; all pipelines share one connection a broker. */
 class WireProducing implements Producing {
-  readonly client = 'platformatic'
-  readonly capabilities: Capabilities
+  readonly plan: ProducingPlan
   readonly #options: ProducingOptions
   readonly #wire: ReturnType<typeof createWire>
   readonly #dispatcher: Dispatcher
   readonly #coordinators: Coordinators
   readonly #buffers = new BufferPool()
 
-  constructor(options: ProducingOptions, wire: WireOptions, capabilities: Capabilities) {
+  constructor(options: ProducingOptions, wire: WireOptions, plan: ProducingPlan) {
     const { producer, clock, log } = options
     this.#options = options
-    this.capabilities = capabilities
+    this.plan = plan
     this.#wire = createWire(wire)
-    const settings = { lingerMs: producer.lingerMs, requestBytes: batchesPerRequest * producer.batchBytes }
+    const { batchBytes, recordLimitBytes = Number.POSITIVE_INFINITY } = plan
+    const requestBytes = Math.min(batchesPerRequest * batchBytes, recordLimitBytes)
+    const settings = { lingerMs: producer.lingerMs, requestBytes }
     this.#dispatcher = new Dispatcher({ wire: this.#wire, settings, clock, log })
     this.#coordinators = new Coordinators({ wire: this.#wire, clock })
   }
 
   async open(request: SinkRequest, signal: AbortSignal): Promise<Sink> {
     const { producer: settings, limits, countPartitions, clock, meter } = this.#options
-    const { capabilities } = this
+    const { capabilities } = this.plan
     if (request.transactions && !capabilities.transactions) throw unsupported('the cluster has no transactions')
+    // Without transactions nobody coordinates transactional ids, and so nobody is fenced by them.
+    const ownId = capabilities.transactions ? request : { ...request, transactionalId: undefined }
     const shared = {
       wire: this.#wire,
       dispatcher: this.#dispatcher,
@@ -83,11 +105,12 @@ class WireProducing implements Producing {
       buffers: this.#buffers,
     }
     const { transactionTimeoutMs } = settings
-    return await openWireSink(
+    const sink = await openWireSink(
       { capabilities, ...shared, limits, settings, transactionTimeoutMs, countPartitions, clock, meter },
-      request,
+      ownId,
       signal,
     )
+    return request.transactions ? sink : guarded(sink, this.plan)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -102,13 +125,17 @@ class WireProducing implements Producing {
  * of a transactional id.
  */
 class KafkajsProducing implements Producing {
-  readonly client = 'kafkajs'
-  readonly capabilities: Capabilities
+  readonly plan: ProducingPlan
   readonly #options: ProducingOptions
+  /** One for all sinks: they write to the same partitions. */
+  readonly #pacing: Pacing | undefined
 
-  constructor(options: ProducingOptions, capabilities: Capabilities) {
+  constructor(options: ProducingOptions, plan: ProducingPlan) {
     this.#options = options
-    this.capabilities = capabilities
+    this.plan = plan
+    const { partitionBytesPerSecond } = plan
+    if (partitionBytesPerSecond === undefined) return
+    this.#pacing = new Pacing(partitionBytesPerSecond, options.clock, options.onTurn)
   }
 
   async open({ pipeline, transactions }: SinkRequest, signal: AbortSignal): Promise<Sink> {
@@ -116,11 +143,11 @@ class KafkajsProducing implements Producing {
     const { settings, producer, limits, countPartitions, clock, meter } = this.#options
     const log = this.#options.log.child({ pipeline })
     const onRetry = () => meter.count('sink_retries_total', { pipeline })
-    const { capabilities } = this
+    const { capabilities } = this.plan
     const { idempotence: idempotent } = capabilities
     const client = await KafkajsProducer.open({ settings, producer, idempotent, log, clock, onRetry }, signal)
-    const shared = { capabilities, limits, countPartitions, meter }
-    return new KafkajsSink({ pipeline, producer: client, settings: producer, ...shared })
+    const shared = { capabilities, limits, countPartitions, meter, pacing: this.#pacing }
+    return guarded(new KafkajsSink({ pipeline, producer: client, settings: producer, ...shared }), this.plan)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}

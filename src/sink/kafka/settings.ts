@@ -1,8 +1,7 @@
-import type { ConnectionOptions } from 'node:tls'
-import type { Secret } from '../../secret.ts'
+import type { Admission } from './login/admission.ts'
+import type { Login } from './login/login.ts'
+import type { Tls } from './login/tls.ts'
 import type { Compression } from './record-batch/compression.ts'
-
-export type SaslMechanism = 'plain' | 'scram-sha-256' | 'scram-sha-512'
 
 /** Which library speaks to Kafka; `auto`: the first that the cluster is new enough for. */
 export type ClientChoice = 'auto' | 'platformatic' | 'kafkajs'
@@ -13,11 +12,12 @@ export interface KafkaSettings {
   readonly brokers: readonly string[]
   /** Shown in the brokers' logs and quotas. */
   readonly clientId: string
-  /** undefined: no TLS; `{}`: TLS with the system's certificates. PEM texts as node:tls takes them. */
-  readonly tls?: Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'passphrase' | 'rejectUnauthorized'> | undefined
-  readonly sasl?:
-    | { readonly mechanism: SaslMechanism; readonly username: string; readonly password: Secret }
-    | undefined
+  /** undefined: no TLS. */
+  readonly tls?: Tls | undefined
+  /** undefined: no SASL. */
+  readonly login?: Login | undefined
+  /** One for all that is opened to this cluster. undefined: a refused login is final, at any time. */
+  readonly admission?: Admission | undefined
 }
 
 /** Limits of one producer. */

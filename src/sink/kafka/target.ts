@@ -2,10 +2,13 @@ import type { Clock } from '../../clock.ts'
 import { Configuration } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
 import type { Meter } from '../../meter.ts'
+import { type Preset, presets } from '../../preset.ts'
 import type { Capabilities, Sink, SinkRequest, TopicSpec, TransactionalSink } from '../sink.ts'
 import { withAdmin } from './admin.ts'
 import { faultOf, reachabilityFaultOf } from './classify.ts'
+import { adviceText, Demand } from './demand.ts'
 import { KnownTopics } from './known-topics.ts'
+import type { ProducingPlan } from './plan.ts'
 import { chooseProducing, type Producing } from './producing.ts'
 import type { ClientChoice, KafkaSettings, ProducerSettings } from './settings.ts'
 import { TopicLimits } from './topic-limits.ts'
@@ -14,6 +17,10 @@ import { ensureTopic } from './topics.ts'
 export interface KafkaTargetOptions {
   readonly settings: KafkaSettings
   readonly client: ClientChoice
+  /** What kind of target it is; absent: Apache Kafka. */
+  readonly preset?: Preset
+  /** An existing topic for a round trip; absent: nothing is written to find out more. */
+  readonly probeTopic?: string | undefined
   readonly producer: ProducerSettings
   readonly clock: Clock
   readonly log: Logger
@@ -24,6 +31,8 @@ export interface KafkaTargetOptions {
 export interface KafkaTarget extends AsyncDisposable {
   /** What sinks of it can do. Known after `check`. */
   readonly capabilities: Capabilities
+  /** How records are produced, and why so. Known after `check`. */
+  readonly plan: ProducingPlan
   /**
    * Asks the cluster something, and what it can do. Throws Retryable SINK_UNREACHABLE, Configuration SINK_AUTH_FAILED or
    * SINK_UNAUTHORIZED.
@@ -47,24 +56,39 @@ class Target implements KafkaTarget {
   readonly #topics: KnownTopics
   readonly #sinks = new Set<Sink>()
   #producing: Promise<Producing> | undefined
-  #capabilities: Capabilities | undefined
+  #plan: ProducingPlan | undefined
+  readonly #preset: Preset
+  /** Where a partition takes only so much. */
+  readonly #demand: Demand | undefined
 
   constructor(options: KafkaTargetOptions) {
     this.#options = options
-    this.#limits = new TopicLimits(options.producer.batchBytes)
+    const { preset = presets.kafka, producer, clock, log } = options
+    const { partitionBytesPerSecond, growingTopics } = preset
+    this.#preset = preset
+    if (partitionBytesPerSecond !== undefined) {
+      this.#demand = new Demand(partitionBytesPerSecond, clock, advice =>
+        log.warn({ ...advice }, adviceText(advice, growingTopics)),
+      )
+    }
+    this.#limits = new TopicLimits(producer.batchBytes)
     this.#topics = new KnownTopics(this.#countPartitions.bind(this), options.clock)
   }
 
   get capabilities(): Capabilities {
-    if (this.#capabilities === undefined) throw new Configuration('INTERNAL', 'the target was not checked')
-    return this.#capabilities
+    return this.plan.capabilities
+  }
+
+  get plan(): ProducingPlan {
+    if (this.#plan === undefined) throw new Configuration('INTERNAL', 'the target was not checked')
+    return this.#plan
   }
 
   async check(signal: AbortSignal): Promise<void> {
     try {
       await withAdmin(this.#options, signal, admin => admin.describeCluster())
-      const { capabilities } = await this.#choose(signal)
-      this.#capabilities = capabilities
+      const { plan } = await this.#choose(signal)
+      this.#plan = plan
     } catch (error) {
       signal.throwIfAborted()
       throw reachabilityFaultOf(error, this.#options.settings.brokers)
@@ -94,7 +118,10 @@ class Target implements KafkaTarget {
   #choose(signal: AbortSignal): Promise<Producing> {
     const limits = this.#limits
     const countPartitions = this.#topics.partitions.bind(this.#topics)
-    this.#producing ??= chooseProducing({ ...this.#options, limits, countPartitions }, signal).catch(error => {
+    const { probeTopic } = this.#options
+    const onTurn = this.#demand?.add.bind(this.#demand)
+    const options = { ...this.#options, preset: this.#preset, probeTopic, limits, countPartitions, onTurn }
+    this.#producing ??= chooseProducing(options, signal).catch(error => {
       this.#producing = undefined
       throw error
     })
@@ -118,6 +145,7 @@ class Target implements KafkaTarget {
       const facts = await withAdmin(this.#options, signal, admin => ensureTopic(admin, topic, spec, clock, signal))
       const { partitions, maxMessageBytes, created } = facts
       if (maxMessageBytes !== undefined) this.#limits.learn(topic, maxMessageBytes)
+      this.#demand?.know(topic, partitions)
       if (created) log.info({ topic, partitions }, `created topic ${topic} with ${partitions} partitions`)
       else if (spec.partitions !== undefined && spec.partitions !== partitions) {
         const message = `topic ${topic} exists with ${partitions} partitions; the configured ${spec.partitions} do not apply`

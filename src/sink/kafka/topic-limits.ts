@@ -7,7 +7,7 @@ const smallestBytes = 4096
  * the limit smaller, so that the replay comes in smaller batches, down to the one record that is to blame.
  */
 export class TopicLimits {
-  readonly #batchBytes: number
+  #batchBytes: number
   readonly #limits = new Map<string, number>()
   /** Limits that refusals have taught. What the topic says does not lift them: it is not the whole truth. */
   readonly #refused = new Map<string, number>()
@@ -19,6 +19,11 @@ export class TopicLimits {
   get(topic: string): number {
     const limit = this.#limits.get(topic) ?? Math.max(smallestBytes, this.#batchBytes - headroomBytes)
     return Math.min(limit, this.#refused.get(topic) ?? limit)
+  }
+
+  /** What the target takes in one request at most; before anything is sent. */
+  bound(batchBytes: number): void {
+    this.#batchBytes = Math.min(this.#batchBytes, batchBytes)
   }
 
   /** What the topic itself says replaces what was guessed. */

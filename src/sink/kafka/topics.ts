@@ -11,6 +11,7 @@ const leaderNotAvailable = 5
 const leadersLimitMs = 30_000
 const pollMs = 100
 const createTimeoutMs = 10_000
+const causeLimit = 8
 
 export interface TopicFacts {
   readonly partitions: number
@@ -27,8 +28,8 @@ export function checkTopicName(topic: string): void {
 
 /**
  * Creates `topic` as `spec` says where it does not exist, waits until every partition has a leader, and says what it
- * is like. Others may create it at the same time. Throws Configuration SINK_TOPIC_INVALID, Retryable, or kafkajs's
- * errors.
+ * is like. Others may create it at the same time. Throws Configuration SINK_TOPIC_INVALID or SINK_UNSUPPORTED, Retryable,
+ * or kafkajs's errors.
  */
 export async function ensureTopic(
   admin: Admin,
@@ -41,13 +42,34 @@ export async function ensureTopic(
   let partitions = await partitionCount(admin, topic)
   let created = false
   if (partitions === undefined) {
-    // false: somebody else was first, which is as good.
-    // Not kafkajs's own wait for leaders: it gives up while the brokers do not all know of the topic yet.
-    const topics = [toTopicConfig(topic, spec)]
-    created = await admin.createTopics({ topics, timeout: createTimeoutMs, waitForLeaders: false })
+    created = await create(admin, topic, spec)
     partitions = await waitForLeaders(admin, topic, clock, signal)
   }
   return { partitions, maxMessageBytes: await maxMessageBytes(admin, topic), created }
+}
+
+/** false: somebody else was first, which is as good. */
+async function create(admin: Admin, topic: string, spec: TopicSpec): Promise<boolean> {
+  const topics = [toTopicConfig(topic, spec)]
+  try {
+    // kafkajs's own waiting for leaders gives up at a broker that has not heard of the topic yet.
+    return await admin.createTopics({ topics, timeout: createTimeoutMs, waitForLeaders: false })
+  } catch (error) {
+    if (!isUnlisted(error)) throw error
+    const partitions = spec.partitions === undefined ? '' : ` with ${spec.partitions} partitions`
+    const message = `topic ${topic} does not exist, and the target does not offer to create it: create it${partitions}`
+    throw new Configuration('SINK_UNSUPPORTED', message, { cause: error })
+  }
+}
+
+/** The target does not list the API: services that speak Kafka's protocol have some administrative APIs only. */
+function isUnlisted(error: unknown): boolean {
+  let link = error // kafkajs wraps it, once or twice.
+  for (let depth = 0; depth < causeLimit && link instanceof Error; depth++) {
+    if (link.name === 'KafkaJSServerDoesNotSupportApiKey') return true
+    link = link.cause
+  }
+  return false
 }
 
 function toTopicConfig(topic: string, spec: TopicSpec): ITopicConfig {
@@ -84,7 +106,7 @@ async function waitForLeaders(admin: Admin, topic: string, clock: Clock, signal:
   }
 }
 
-/** Reading configurations is a right of its own, and without it we only lose the knowledge of the limit. */
+/** Reading configurations is a right of its own, and not every service offers it: without it we only lose the knowledge of the limit. */
 async function maxMessageBytes(admin: Admin, topic: string): Promise<number | undefined> {
   const name = 'max.message.bytes'
   try {
@@ -95,7 +117,7 @@ async function maxMessageBytes(admin: Admin, topic: string): Promise<number | un
     const value = Number(resources[0]?.configEntries.find(({ configName }) => configName === name)?.configValue)
     return Number.isSafeInteger(value) && value > 0 ? value : undefined
   } catch (error) {
-    if (protocolCode(error) !== undefined) return undefined
+    if (protocolCode(error) !== undefined || isUnlisted(error)) return undefined
     throw error
   }
 }

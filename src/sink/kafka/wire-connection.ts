@@ -1,8 +1,12 @@
 import { isIP } from 'node:net'
 import type { Connection, ConnectionOptions } from '@platformatic/kafka'
+import { systemClock } from '../../clock.ts'
+import { withDeadline } from '../../deadline.ts'
 import { type Fault, Retryable } from '../../errors.ts'
 import { faultOf } from './classify.ts'
 import { Frames } from './frames.ts'
+import type { Admission } from './login/admission.ts'
+import { Standing } from './login/standing.ts'
 import { BrokerError } from './protocol/broker-error.ts'
 import type { BrokerAddress } from './protocol/metadata.ts'
 import type { Request } from './protocol/request.ts'
@@ -21,16 +25,20 @@ export interface ConnectionSettings {
 }
 
 /**
- * A connection of @platformatic/kafka, which does TCP, TLS and SASL, with requests of our own on it (frames.ts) and
- * what the library leaves open: a first error ends it for good, closing is immediate, and requests wait here, unencoded, while the socket has
- * not taken the bytes of those before (else the socket would hold them all) or while the session is authenticated
- * anew (the broker cuts a connection that asks anything else in between).
+ * A connection of @platformatic/kafka, which does TCP and TLS, with logins (login/) and requests of our own on it
+ * (frames.ts) and what the library leaves open: a first error ends it for good, closing is immediate, and requests wait
+ * here, unencoded, while the socket has not taken the bytes of those before (else the socket would hold them all), while
+ * the session is authenticated anew (the broker cuts a connection that asks anything else in between), and before it is
+ * given up for one with newer certificates.
  */
 export class WireConnection {
   /** Where it leads, and to whom: for messages. */
   readonly #name: string
   readonly #connection: Connection
   readonly #frames: Frames
+  readonly #standing: Standing
+  readonly #admission: Admission | undefined
+  #wasGreeted = false
   /** Requests that wait for their turn, in call order. */
   readonly #held: (() => void)[] = []
   readonly #rejects = new Set<(fault: Fault) => void>()
@@ -48,31 +56,59 @@ export class WireConnection {
     signal.throwIfAborted()
     const { host, port } = address
     const name = `${host}:${port}`
+    const { admission } = settings.kafka
     const connection = new library.Connection(settings.kafka.clientId, connectionOptions(settings, host))
     connection.on('error', () => {}) // connect() rejects with it too; without a listener it would be thrown.
-    const onAbort = () => destroy(connection)
-    signal.addEventListener('abort', onAbort, { once: true })
     try {
-      await connection.connect(host, port)
-      signal.throwIfAborted()
-      connection.socket.setKeepAlive(true, keepAliveMs)
-      return new WireConnection(name, connection, settings)
+      const { connectTimeoutMs: limitMs } = settings
+      const late = () => new Retryable('SINK_UNAVAILABLE', `Kafka: connect to ${name}: no login within ${limitMs} ms`)
+      const opening = WireConnection.#logIn(connection, name, settings, address)
+      return await withDeadline(opening, {
+        limitMs,
+        late,
+        clock: systemClock,
+        signal,
+        onEnd: () => destroy(connection),
+      })
     } catch (error) {
       destroy(connection)
       signal.throwIfAborted()
-      throw faultOf(error, `connect to ${name}`)
-    } finally {
-      signal.removeEventListener('abort', onAbort)
+      const fault = faultOf(error, `connect to ${name}`)
+      throw admission?.judge(fault) ?? fault
     }
+  }
+
+  static async #logIn(
+    connection: Connection,
+    name: string,
+    settings: ConnectionSettings,
+    { host, port }: BrokerAddress,
+  ): Promise<WireConnection> {
+    const { tls } = settings.kafka
+    const replaced = tls?.replaced
+    await connection.connect(host, port)
+    connection.socket.setKeepAlive(true, keepAliveMs)
+    const wire = new WireConnection(name, connection, settings)
+    await wire.#standing.begin()
+    if (tls !== undefined && replaced !== undefined) wire.#standing.giveUpAfter(replaced, tls.renewWithinMs)
+    return wire
   }
 
   private constructor(name: string, connection: Connection, { kafka, requestTimeoutMs }: ConnectionSettings) {
     this.#name = name
     this.#connection = connection
+    this.#admission = kafka.admission
     this.#frames = new Frames(connection.socket, kafka.clientId, requestTimeoutMs, error => this.#fail(error))
+    this.#standing = new Standing({
+      login: kafka.login,
+      admission: kafka.admission,
+      clock: systemClock,
+      ask: request => this.#ask(request),
+      onChange: () => this.#resume(),
+      onFailure: error => this.#fail(error),
+    })
     connection.on('error', error => this.#fail(error))
     connection.on('close', () => this.#fail(new Error('the connection was closed')))
-    connection.on('connect', () => this.#resume()) // Authenticated anew.
     connection.socket.on('drain', () => this.#resume())
     if (!connection.isConnected()) this.#fail(new Error('the connection was closed'))
   }
@@ -91,10 +127,13 @@ export class WireConnection {
     this.#rejects.add(reject)
     const settle = (error: unknown, answer?: T) => {
       if (!this.#rejects.has(reject)) return // Rejected before, with all others.
-      if (error === null) resolve(answer as T)
-      else if (error instanceof BrokerError) reject(faultOf(error, `ask ${this.#name}`))
+      if (error === null) {
+        this.#greeted()
+        resolve(answer as T)
+      } else if (error instanceof BrokerError) reject(faultOf(error, `ask ${this.#name}`))
       else return this.#fail(error)
       this.#rejects.delete(reject)
+      this.#standing.settled(this.#rejects.size - this.#held.length)
     }
     const send = () => this.#frames.send(request, settle)
     if (this.#held.length > 0 || this.#mustHold) this.#held.push(send)
@@ -108,10 +147,26 @@ export class WireConnection {
   }
 
   get #mustHold(): boolean {
-    return !this.#connection.isConnected() || this.#connection.socket.writableNeedDrain
+    return this.#standing.isHeld || this.#connection.socket.writableNeedDrain
+  }
+
+  /** At once, before everything that waits. Rejects with a BrokerError as it is, and with the fault of the connection. */
+  #ask<T>(request: Request<T>): Promise<T> {
+    if (this.#fault !== undefined) return Promise.reject(this.#fault)
+    const { promise, resolve, reject } = Promise.withResolvers<T>()
+    this.#rejects.add(reject)
+    this.#frames.send(request, (error: unknown, answer?: T) => {
+      if (!this.#rejects.has(reject)) return
+      if (error !== null && !(error instanceof BrokerError)) return this.#fail(error)
+      this.#rejects.delete(reject)
+      if (error === null) resolve(answer as T)
+      else reject(error)
+    })
+    return promise
   }
 
   #resume(): void {
+    this.#standing.settled(this.#rejects.size - this.#held.length)
     while (!this.closed && !this.#mustHold) {
       const send = this.#held.shift()
       if (send === undefined) return
@@ -119,14 +174,23 @@ export class WireConnection {
     }
   }
 
+  /** The first answer: only now is it certain that the broker takes our certificate, which TLS 1.3 does not wait for. */
+  #greeted(): void {
+    if (this.#wasGreeted) return
+    this.#wasGreeted = true
+    this.#admission?.accepted()
+  }
+
   #fail(error: unknown): void {
-    this.#end(faultOf(error, `connection to ${this.#name}`))
+    const fault = faultOf(error, `connection to ${this.#name}`)
+    this.#end(this.#admission?.judge(fault) ?? fault)
   }
 
   #end(fault: Fault): void {
     if (this.#fault !== undefined) return
     this.#fault = fault
     this.#held.length = 0
+    this.#standing.end()
     destroy(this.#connection)
     for (const reject of this.#rejects) reject(fault)
     this.#rejects.clear()
@@ -134,28 +198,15 @@ export class WireConnection {
 }
 
 function connectionOptions({ kafka, connectTimeoutMs, requestTimeoutMs }: ConnectionSettings, host: string) {
-  const { tls, sasl } = kafka
   const options: ConnectionOptions = {
     connectTimeout: connectTimeoutMs,
     requestTimeout: requestTimeoutMs,
     maxInflights: unlimited,
     tlsServerName: isIP(host) === 0,
   }
-  if (tls !== undefined) options.tls = tls
-  if (sasl !== undefined) options.sasl = saslOptions(sasl)
+  if (kafka.tls !== undefined) options.tls = { ...kafka.tls.current() }
   return options
 }
-
-function saslOptions(sasl: NonNullable<KafkaSettings['sasl']>): NonNullable<ConnectionOptions['sasl']> {
-  const mechanism = saslMechanisms[sasl.mechanism]
-  return { mechanism, username: sasl.username, password: () => sasl.password.reveal() }
-}
-
-const saslMechanisms = {
-  plain: 'PLAIN',
-  'scram-sha-256': 'SCRAM-SHA-256',
-  'scram-sha-512': 'SCRAM-SHA-512',
-} as const
 
 /**
  * The socket first: `close` alone would write what is still buffered, and waits for a broker that may be frozen. Then

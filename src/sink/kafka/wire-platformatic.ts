@@ -60,6 +60,8 @@ export interface WireSupport {
   readonly producing: boolean
   readonly idempotence: boolean
   readonly transactions: boolean
+  /** Highest version of Produce, 0 where it lists none. */
+  readonly produceVersion: number
 }
 
 /** Asks one broker; throws Faults as `Wire` does. */
@@ -72,6 +74,7 @@ export async function probeWire(options: WireOptions, signal: AbortSignal): Prom
     producing: idempotence && speaksAll(produceApi, metadataApi),
     idempotence,
     transactions: idempotence && speaksAll(findCoordinatorApi, addPartitionsToTxnApi, endTxnApi),
+    produceVersion: versions.get(produceApi.apiKey)?.highest ?? 0,
   }
 }
 

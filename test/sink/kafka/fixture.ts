@@ -27,8 +27,16 @@ export function targetFor(
   producer: Partial<ProducerSettings> = {},
   client: ClientChoice = 'auto',
 ): KafkaTarget {
+  return targetWith(settingsFor(brokers), producer, client)
+}
+
+export function targetWith(
+  settings: KafkaSettings,
+  producer: Partial<ProducerSettings> = {},
+  client: ClientChoice = 'auto',
+): KafkaTarget {
   return createKafkaTarget({
-    settings: settingsFor(brokers),
+    settings,
     client,
     producer: { ...defaultProducerSettings, ...producer },
     clock: systemClock,

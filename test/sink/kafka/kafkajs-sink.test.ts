@@ -7,6 +7,7 @@ import type { OutRecord } from '../../../src/record.ts'
 import { packRecords } from '../../../src/record-headers.ts'
 import type { PartitionProducer } from '../../../src/sink/kafka/kafkajs/partition-producer.ts'
 import { KafkajsSink, type KafkajsSinkParts } from '../../../src/sink/kafka/kafkajs-sink.ts'
+import { Pacing } from '../../../src/sink/kafka/pacing.ts'
 import { TopicLimits } from '../../../src/sink/kafka/topic-limits.ts'
 import { never, record, spec } from './fixture.ts'
 
@@ -277,5 +278,35 @@ describe('a sink over kafkajs', () => {
     await sent
     expect(producer.closed).toBe(true)
     await expect(sink.send(packRecords([]), never)).rejects.toBeInstanceOf(Retryable)
+  })
+
+  it('waits for the turn of each batch, and sends nothing whose turn has not come when it ends', async () => {
+    const producer = new ManualProducer()
+    const turns: { readonly bytes: number; readonly outcome: PromiseWithResolvers<number> }[] = []
+    const seconds: number[] = []
+    const meter = { ...silentMeter, count: (_: string, __: object, by = 1) => void seconds.push(by) }
+    class ManualPacing extends Pacing {
+      override turn(_: string, __: number, bytes: number, signal: AbortSignal): Promise<number> {
+        const outcome = Promise.withResolvers<number>()
+        signal.addEventListener('abort', () => outcome.reject(signal.reason))
+        turns.push({ bytes, outcome })
+        return outcome.promise
+      }
+    }
+    const pacing = new ManualPacing(1, { nowMs: () => 0, sleep: async () => {} })
+    const sink = sinkOver(producer, { pacing, meter })
+    const first = sink.send(packRecords([record('t', 0, 'a')]), never)
+    expect(turns[0]?.bytes).toBeGreaterThan(70)
+    expect(producer.open).toEqual([])
+    turns[0]?.outcome.resolve(1_500)
+    await idle()
+    expect(seconds).toEqual([1.5])
+    producer.acknowledge(producer.open[0])
+    await first
+    const second = expect(sink.send(packRecords([record('t', 0, 'b')]), never)).rejects.toThrow('the sink was closed')
+    await sink[Symbol.asyncDispose]()
+    await second
+    expect(turns).toHaveLength(2)
+    expect(producer.log.get('t/0')).toEqual(['a'])
   })
 })

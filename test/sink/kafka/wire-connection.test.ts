@@ -1,12 +1,12 @@
 import { once } from 'node:events'
 import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { Secret } from '../../../src/secret.ts'
 import { MalformedAnswer } from '../../../src/sink/kafka/protocol/answer-reader.ts'
 import { BrokerError } from '../../../src/sink/kafka/protocol/broker-error.ts'
 import type { Request } from '../../../src/sink/kafka/protocol/request.ts'
 import { type ConnectionSettings, WireConnection } from '../../../src/sink/kafka/wire-connection.ts'
 import { never, settingsFor } from './fixture.ts'
+import { passwordLogin } from './login-fixture.ts'
 import { answering, fakeServer } from './wire-fixture.ts'
 
 const settings: ConnectionSettings = {
@@ -14,7 +14,7 @@ const settings: ConnectionSettings = {
   connectTimeoutMs: 30_000,
   requestTimeoutMs: 30_000,
 }
-const sasl = { mechanism: 'plain', username: 'u', password: new Secret('p') } as const
+const login = passwordLogin('plain', 'u', 'p')
 
 /** Sends `body` and reads a number from the answer: 87 is the broker's error, a negative one makes no sense. */
 function numberRequest(body: Buffer, onEncode: () => void = () => {}): Request<number> {
@@ -146,7 +146,7 @@ describe('opening a connection', () => {
     const arrived = Promise.withResolvers<void>()
     await using server = await fakeServer(socket => socket.once('data', () => arrived.resolve()))
     const controller = new AbortController()
-    const silent = { ...settings, kafka: { ...settings.kafka, sasl } }
+    const silent = { ...settings, kafka: { ...settings.kafka, login } }
     const opening = WireConnection.open(silent, server.address, controller.signal)
     await arrived.promise
     const closed = once([...server.sockets][0]!, 'close')
@@ -158,7 +158,7 @@ describe('opening a connection', () => {
 
   it('takes no longer than its limit, authentication included', async () => {
     await using server = await fakeServer(() => {})
-    const silent = { ...settings, connectTimeoutMs: 300, kafka: { ...settings.kafka, sasl } }
+    const silent = { ...settings, connectTimeoutMs: 300, kafka: { ...settings.kafka, login } }
     await expect(WireConnection.open(silent, server.address, never)).rejects.toMatchObject(unavailable)
   })
 
@@ -176,7 +176,7 @@ describe('opening a connection', () => {
 
   it('that breaks during authentication is no wrong password', async () => {
     await using server = await fakeServer(socket => socket.once('data', () => socket.destroy()))
-    const secured = { ...settings, kafka: { ...settings.kafka, sasl } }
+    const secured = { ...settings, kafka: { ...settings.kafka, login } }
     await expect(WireConnection.open(secured, server.address, never)).rejects.toMatchObject(unavailable)
   })
 })

@@ -11,7 +11,7 @@ import { freshTopic, never } from './fixture.ts'
 export function wireFor(
   brokers: readonly string[],
   limits: Partial<WireLimits> = {},
-  security: Pick<KafkaSettings, 'tls' | 'sasl'> = {},
+  security: Pick<KafkaSettings, 'tls' | 'login'> = {},
 ): Wire {
   const settings = { brokers, clientId: 'mongo2kafka-test', ...security }
   return createWire({ settings, limits: { ...defaultWireLimits, ...limits }, clock: systemClock })

@@ -111,7 +111,11 @@ describe('the wire', () => {
 
   it('knows whether it can be used', async () => {
     const wireOptions = { settings: settingsFor(brokers), limits: defaultWireLimits, clock: systemClock }
-    expect(await probeWire(wireOptions, never)).toEqual({ producing: true, idempotence: true, transactions: true })
+    expect(await probeWire(wireOptions, never)).toMatchObject({
+      producing: true,
+      idempotence: true,
+      transactions: true,
+    })
     const nobody = { ...wireOptions, settings: settingsFor([`127.0.0.1:${await freePort()}`]) }
     await expect(probeWire(nobody, never)).rejects.toMatchObject(unavailable)
   })

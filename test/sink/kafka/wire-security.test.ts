@@ -1,12 +1,25 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/clock.ts'
-import { Secret } from '../../../src/secret.ts'
-import type { SaslMechanism } from '../../../src/sink/kafka/settings.ts'
-import { never } from './fixture.ts'
-import { type SecureBroker, sessionMs, startSecureBroker, user } from './secure-broker.ts'
+import { Retryable } from '../../../src/errors.ts'
+import { silentLogger } from '../../../src/log.ts'
+import { packRecords } from '../../../src/record-headers.ts'
+import { Workspace } from '../../../src/services/workspace.ts'
+import { withAdmin } from '../../../src/sink/kafka/admin.ts'
+import { faultOf } from '../../../src/sink/kafka/classify.ts'
+import { Admission } from '../../../src/sink/kafka/login/admission.ts'
+import { oauthBearerLogin } from '../../../src/sink/kafka/login/oauth-bearer.ts'
+import { secretFile } from '../../../src/sink/kafka/login/password.ts'
+import { scramLogin } from '../../../src/sink/kafka/login/scram.ts'
+import { ReloadedTls } from '../../../src/sink/kafka/login/tls.ts'
+import { PartitionReader } from '../../../src/sink/kafka/reading/partition-reader.ts'
+import type { KafkaSettings } from '../../../src/sink/kafka/settings.ts'
+import { freshTopic, never, plain, record, settingsFor, spec, targetWith } from './fixture.ts'
+import { passwordMechanisms as mechanisms, passwordLogin, tlsOf } from './login-fixture.ts'
+import { alterScramUser, type SecureBroker, sessionMs, startSecureBroker, user } from './secure-broker.ts'
 import { batchOf, makeTopic, wireFor } from './wire-fixture.ts'
 
-const mechanisms: readonly SaslMechanism[] = ['plain', 'scram-sha-256', 'scram-sha-512']
 const authFailed = { name: 'Configuration', code: 'SINK_AUTH_FAILED' }
 let broker: SecureBroker
 
@@ -17,14 +30,14 @@ afterAll(async () => {
   await broker[Symbol.asyncDispose]()
 })
 
-function saslOf(mechanism: SaslMechanism, password = user.password, username = user.username) {
-  return { sasl: { mechanism, username, password: new Secret(password) } }
+function saslOf(mechanism: (typeof mechanisms)[number], password = user.password, username = user.username) {
+  return { login: passwordLogin(mechanism, username, password) }
 }
 
 describe('SASL', () => {
   it.each(mechanisms)('%s, with and without TLS', async mechanism => {
     const topic = await makeTopic([broker.plain], 1)
-    for (const security of [{}, { tls: { ca: broker.certificate } }]) {
+    for (const security of [{}, { tls: tlsOf({ ca: broker.authority.cert }) }]) {
       const address = 'tls' in security ? broker.saslTls : broker.sasl
       await using wire = wireFor([address], {}, { ...security, ...saslOf(mechanism) })
       const [found] = await wire.leaders([topic], never)
@@ -67,13 +80,13 @@ describe('SASL', () => {
 
 describe('TLS', () => {
   it('by name and with the certificate', async () => {
-    await using wire = wireFor([broker.tls], {}, { tls: { ca: broker.certificate } })
+    await using wire = wireFor([broker.tls], {}, { tls: tlsOf({ ca: broker.authority.cert }) })
     expect(await wire.leaders([], never)).toEqual([])
     expect((await wire.connect(1, never)).nodeId).toBe(1)
   })
 
   it('without trust in the certificate', async () => {
-    await using wire = wireFor([broker.tls], {}, { tls: {} })
+    await using wire = wireFor([broker.tls], {}, { tls: tlsOf() })
     await expect(wire.leaders([], never)).rejects.toMatchObject(authFailed)
   })
 
@@ -83,7 +96,165 @@ describe('TLS', () => {
   })
 
   it('where we speak TLS and the port does not', async () => {
-    await using wire = wireFor([broker.plain], {}, { tls: {} })
+    await using wire = wireFor([broker.plain], {}, { tls: tlsOf() })
     await expect(wire.leaders([], never)).rejects.toMatchObject({ code: 'SINK_UNAVAILABLE' })
   })
+})
+
+type Security = Pick<KafkaSettings, 'tls' | 'login' | 'admission'>
+
+/** A token as only a test broker takes it: nobody has signed it. */
+function unsignedToken(lifeSeconds: number): string {
+  const nowSeconds = Math.floor(systemClock.nowMs() / 1_000)
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  return `${part({ alg: 'none' })}.${part({ sub: 'carol', iat: nowSeconds - 10, exp: nowSeconds + lifeSeconds })}.`
+}
+
+const tokenOf = (lifeSeconds: number) =>
+  oauthBearerLogin({ who: 'client carol', token: async () => unsignedToken(lifeSeconds) })
+
+/** Asks by the wire and by kafkajs; the fault of each, undefined where it is let in. */
+async function faultsOf(address: string, security: Security): Promise<unknown[]> {
+  await using wire = wireFor([address], {}, security)
+  const settings = { ...settingsFor([address]), ...security }
+  const parts = { settings, log: silentLogger, clock: systemClock }
+  const asking = [
+    wire.leaders([], never),
+    withAdmin(parts, never, admin => admin.describeCluster()).catch((error: unknown) => {
+      throw faultOf(error, 'ask')
+    }),
+  ]
+  const results = await Promise.allSettled(asking)
+  return results.map(result => (result.status === 'rejected' ? result.reason : undefined))
+}
+
+describe('both clients', () => {
+  it.each(mechanisms)('%s', async mechanism => {
+    const tls = tlsOf({ ca: broker.authority.cert })
+    expect(await faultsOf(broker.saslTls, { tls, ...saslOf(mechanism) })).toEqual([undefined, undefined])
+    const faults = await faultsOf(broker.saslTls, { tls, ...saslOf(mechanism, 'wrong word') })
+    for (const fault of faults) {
+      expect(fault).toMatchObject({ ...authFailed, message: expect.stringContaining('login of user alice by SASL') })
+      expect(String(fault)).not.toContain('wrong word')
+    }
+  })
+
+  it('a token', async () => {
+    expect(await faultsOf(broker.sasl, { login: tokenOf(60) })).toEqual([undefined, undefined])
+    for (const fault of await faultsOf(broker.sasl, { login: tokenOf(-5) })) {
+      expect(fault).toMatchObject({ ...authFailed, message: expect.stringContaining('client carol') })
+    }
+  })
+
+  it('a client certificate', async () => {
+    const ca = broker.authority.cert
+    const tls = tlsOf({ ca, ...broker.authority.issue({ commonName: 'dave' }) })
+    expect(await faultsOf(broker.mutualTls, { tls })).toEqual([undefined, undefined])
+    for (const fault of await faultsOf(broker.mutualTls, { tls: tlsOf({ ca }) }))
+      expect(fault).toMatchObject(authFailed)
+  })
+
+  it('a mechanism that the broker does not have', async () => {
+    const login = { ...tokenOf(60), mechanism: 'OCI-RSA-SHA256' }
+    for (const fault of await faultsOf(broker.sasl, { login })) expect(fault).toMatchObject(authFailed)
+  })
+})
+
+/**
+ * Sends the numbers from 0, one after the other, until `isDone`; with a new sink after each Retryable, as a pipeline
+ * does. How many it were.
+ */
+async function sendNumbers(settings: KafkaSettings, topic: string, isDone: (sent: number) => boolean): Promise<number> {
+  await using target = targetWith(settings)
+  for (let sent = 0; ; ) {
+    try {
+      await using sink = await target.open(plain('p'), never)
+      await sink.partitions(topic, spec(1), never)
+      for (; !isDone(sent); sent += 1) await sink.send(packRecords([record(topic, 0, String(sent))]), never)
+      return sent
+    } catch (error) {
+      if (!(error instanceof Retryable)) throw error
+    }
+  }
+}
+
+const numbers = (count: number) => Array.from({ length: count }, (_, i) => String(i))
+
+/** What stands in partition 0 of the topic. */
+async function valuesOf(topic: string, settings = settingsFor([broker.plain])): Promise<string[]> {
+  await using reader = new PartitionReader({ settings, clock: systemClock })
+  const values: string[] = []
+  for await (const records of reader.readPartition(topic, 0, 0n, { isolation: 'read_uncommitted' }, never)) {
+    values.push(...records.map(({ value }) => String(value)))
+  }
+  return values
+}
+
+describe('an exchange under load loses nothing and keeps the order', () => {
+  it('of a password, with the file behind the broker', async () => {
+    await using workspace = await Workspace.open('rotation')
+    const file = join(workspace.dir, 'password')
+    const username = 'erin'
+    await alterScramUser(broker.plain, username, 'first word')
+    await writeFile(file, 'first word')
+    const login = scramLogin({ hash: 'sha512', username, password: secretFile(file, 'passwordFile') })
+    const admission = new Admission(systemClock)
+    const refused = Promise.withResolvers<void>()
+    const judge = admission.judge.bind(admission)
+    admission.judge = fault => {
+      if (fault.code === 'SINK_AUTH_FAILED') refused.resolve()
+      return judge(fault)
+    }
+    const topic = freshTopic('password')
+    // The old session goes on until it is renewed, which is refused: only then is the file changed.
+    const exchange = async () => {
+      await alterScramUser(broker.plain, username, 'second word')
+      await refused.promise
+      await writeFile(file, 'second word')
+    }
+    let exchanging: Promise<void> | undefined
+    let last = Number.POSITIVE_INFINITY
+    const sent = await sendNumbers({ ...settingsFor([broker.sasl]), login, admission }, topic, count => {
+      if (count === 100) exchanging ??= exchange().finally(() => (last = 0))
+      if (last === 0) last = count + 100
+      return count >= last
+    })
+    await exchanging
+    // Repetitions are allowed where a sink had to be opened anew (G3).
+    expect([...new Set(await valuesOf(topic))]).toEqual(numbers(sent))
+  })
+
+  it('of a client certificate, old connections included', async () => {
+    await using workspace = await Workspace.open('rotation')
+    const [ca, cert, key] = ['ca', 'cert', 'key'].map(name => join(workspace.dir, name)) as [string, string, string]
+    await writeFile(ca, broker.authority.cert)
+    const place = async (commonName: string) => {
+      const identity = broker.authority.issue({ commonName })
+      await Promise.all([writeFile(cert, identity.cert), writeFile(key, identity.key)])
+    }
+    await place('first')
+    using tls = new ReloadedTls({ ca, cert, key, rejectUnauthorized: true }, silentLogger, 100)
+    const topic = await makeTopic([broker.plain], 1)
+    await using wire = wireFor([broker.mutualTls], {}, { tls })
+    const [found] = await wire.leaders([topic], never)
+    const old = await wire.connect(found!.leaders[0]!, never)
+    await place('second')
+    tls.current() // Somebody connects, and the files are looked at.
+    let sent = 0
+    const ended = (async () => {
+      for (; ; sent += 1) await old.produce([batchOf(topic, 0, [String(sent)])])
+    })()
+    await expect(ended).rejects.toMatchObject({ code: 'SINK_UNAVAILABLE' })
+    const next = await wire.connect(found!.leaders[0]!, never)
+    await next.produce([batchOf(topic, 0, [String(sent)])])
+    expect(await valuesOf(topic)).toEqual(numbers(sent + 1))
+  })
+})
+
+it('positions are read back with the same login', async () => {
+  const topic = await makeTopic([broker.plain], 1)
+  const tls = tlsOf({ ca: broker.authority.cert })
+  const settings = { ...settingsFor([broker.saslTls]), tls, ...saslOf('scram-sha-512') }
+  await sendNumbers(settings, topic, count => count === 4)
+  expect(await valuesOf(topic, settings)).toEqual(numbers(4))
 })

@@ -1,6 +1,6 @@
 import { type Fault, Fenced, PoisonEvent, type RefusedRecord, Retryable } from '../../../errors.ts'
 import type { Records } from '../../../record.ts'
-import { findHeader } from '../../../record-headers.ts'
+import { findHeader, positionText } from '../../../record-headers.ts'
 import { protocolCode } from '../classify.ts'
 import { recordBatches } from '../reading/record-batches.ts'
 import type { RecordBatch } from '../record-batch/record-batch.ts'
@@ -23,13 +23,13 @@ export interface BatchLimits {
   refusedBatch(topic: string, sizeBytes: number): void
 }
 
-/** The first record that no request can carry; undefined where there is none. */
-export function impossibleRecord(records: Records): PoisonEvent | undefined {
+/** The first record of more than `limitBytes`, which no request can carry; undefined where there is none. */
+export function impossibleRecord(records: Records, limitBytes = recordLimitBytes): PoisonEvent | undefined {
   const { count, starts, valueStarts, headerStarts, topics, partitions, bytes } = records
-  if (starts[count]! - starts[0]! <= recordLimitBytes) return undefined
+  if (starts[count]! - starts[0]! <= limitBytes) return undefined
   for (let i = 0; i < count; i += 1) {
     const sizeBytes = starts[i + 1]! - starts[i]!
-    if (sizeBytes <= recordLimitBytes) continue
+    if (sizeBytes <= limitBytes) continue
     const position = findHeader(bytes, headerStarts[i]!, starts[i + 1]!, positionName)
     const place = { topic: topics[i]!, partition: partitions[i]!, keyBytes: valueStarts[i]! - starts[i]! }
     return tooLarge({ ...place, position: position && Buffer.from(position) }, sizeBytes)
@@ -104,5 +104,5 @@ function invalid(record: RefusedRecord, { message, cause }: Fault): PoisonEvent 
 
 function placeOf({ topic, partition, keyBytes, position }: RefusedRecord): string {
   const place = `topic ${topic}, partition ${partition}, key of ${keyBytes} bytes`
-  return position === undefined ? place : `${place}, m2k.position ${position.toString('hex')}`
+  return position === undefined ? place : `${place}, m2k.position ${positionText(position)}`
 }

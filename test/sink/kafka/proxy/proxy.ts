@@ -1,5 +1,16 @@
 import { connect, createServer, type Server, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { readable, rewriteApiVersions, rewriteCoordinator, rewriteMetadata, rewritten } from './answers.ts'
+import {
+  errorOf,
+  type Part,
+  type ProduceRules,
+  readProduce,
+  refuseProduce,
+  withoutHeaders,
+  writeProduce,
+} from './produce.ts'
+import { Rate } from './rate.ts'
 
 /** What a target of another make is like. Everything is optional: without, the proxy only stands between. */
 export interface ProxyOptions {
@@ -13,15 +24,26 @@ export interface ProxyOptions {
   readonly requestLimitBytes?: number
   /** Each connection is closed after so long. */
   readonly closeAfterMs?: number
+  /** What it does with records. */
+  readonly produce?: ProduceRules
+  /** InitProducerId is listed, and answered with this error. */
+  readonly identityError?: number
 }
 
 /** What transactions and idempotence need: InitProducerId, AddPartitionsToTxn, AddOffsetsToTxn, EndTxn, TxnOffsetCommit. */
 export const transactionApis: readonly number[] = [22, 24, 25, 26, 28]
 
+const produceApi = { apiKey: 0, highest: 8 }
+const initProducerId = { apiKey: 22, highest: 1 }
+/** THROTTLING_QUOTA_EXCEEDED. */
+const throttled = 89
+
 interface Question {
   readonly apiKey: number
   readonly version: number
   readonly correlationId: number
+  /** For an answer that says how long it has waited, by quota. */
+  throttleMs?: number
 }
 
 /** A TCP proxy that speaks enough of Kafka's framing to be taken for the whole cluster: clients stay on it. */
@@ -35,11 +57,16 @@ export class KafkaProxy implements AsyncDisposable {
   readonly passed = new Map<number, number>()
   /** Requests that cost their connection. */
   refusals = 0
+  /** Produce requests that were answered with an error, or had to wait, or lost their headers. */
+  readonly met = { refused: 0, throttled: 0, stripped: 0 }
+  readonly #rate: Rate | undefined
   /** Answers to come of these API keys are lost, each with its connection. */
   readonly losing = new Map<number, number>()
 
   private constructor(options: ProxyOptions) {
     this.#options = options
+    const { partitionBytesPerSecond } = options.produce ?? {}
+    if (partitionBytesPerSecond !== undefined) this.#rate = new Rate(partitionBytesPerSecond)
   }
 
   static async open(options: ProxyOptions): Promise<KafkaProxy> {
@@ -74,6 +101,9 @@ export class KafkaProxy implements AsyncDisposable {
   highestOf(apiKey: number): number | undefined {
     if (this.#options.refused?.includes(apiKey)) return undefined
     const highest = this.#options.versions?.[apiKey] ?? Number.MAX_SAFE_INTEGER
+    if (apiKey === produceApi.apiKey && this.#options.produce) return Math.min(highest, produceApi.highest)
+    if (apiKey === initProducerId.apiKey && this.#options.identityError)
+      return Math.min(highest, initProducerId.highest)
     return Math.min(highest, readable[apiKey] ?? highest)
   }
 
@@ -88,8 +118,43 @@ export class KafkaProxy implements AsyncDisposable {
     return isAdmitted
   }
 
+  /** What goes on to the broker, or what the target answers itself. Waits where the target would. */
+  async examine(question: Question, frame: Buffer): Promise<{ readonly frame: Buffer } | { readonly body: Buffer }> {
+    const { produce, identityError } = this.#options
+    if (question.apiKey === initProducerId.apiKey && identityError !== undefined)
+      return { body: noIdentity(identityError) }
+    if (question.apiKey !== produceApi.apiKey || produce === undefined) return { frame }
+    const { head, parts } = readProduce(frame)
+    const code = parts.map(part => errorOf(part, produce)).find(error => error !== undefined)
+    const refusal = code ?? (await this.#throttle(question, parts, produce))
+    if (refusal !== undefined) {
+      this.met.refused += 1
+      return { body: refuseProduce(parts, refusal, question.version) }
+    }
+    if (produce.headers !== 'strip') return { frame }
+    this.met.stripped += 1
+    return { frame: writeProduce({ head, parts: parts.map(withoutHeaders) }) }
+  }
+
+  /** Waits until the partitions take what they are given; or the error that says they do not. */
+  async #throttle(question: Question, parts: readonly Part[], { beyond }: ProduceRules): Promise<number | undefined> {
+    let waitedMs = 0
+    for (const { topic, partition, bytes } of parts) {
+      const take = () => this.#rate?.take(`${topic}-${partition}`, bytes.length, Date.now()) ?? 0
+      for (let waitMs = take(); waitMs > 0; waitMs = take()) {
+        if (beyond === 'error') return throttled
+        waitedMs += waitMs
+        await sleep(waitMs)
+      }
+    }
+    if (waitedMs > 0) this.met.throttled += 1
+    question.throttleMs = waitedMs
+    return undefined
+  }
+
   /** The answer as the client gets it; undefined: it is lost. */
-  async answer({ apiKey, version }: Question, body: Buffer): Promise<Buffer | undefined> {
+  async answer(question: Question, body: Buffer): Promise<Buffer | undefined> {
+    const { apiKey, version } = question
     const left = this.losing.get(apiKey) ?? 0
     if (left > 0) {
       this.losing.set(apiKey, left - 1)
@@ -99,6 +164,7 @@ export class KafkaProxy implements AsyncDisposable {
     if (apiKey === rewritten.metadata) return await rewriteMetadata(body, version, standIn)
     if (apiKey === rewritten.findCoordinator) return await rewriteCoordinator(body, version, standIn)
     if (apiKey === rewritten.apiVersions) return rewriteApiVersions(body, this.highestOf.bind(this))
+    if (question.throttleMs) body.writeInt32BE(question.throttleMs, body.length - 4) // throttle_time_ms of Produce
     return body
   }
 
@@ -124,6 +190,7 @@ class Link {
   readonly #broker: Socket
   readonly #onEnd: () => void
   readonly #asked: Question[] = []
+  #asking: Promise<void> = Promise.resolve()
   #answering: Promise<void> = Promise.resolve()
 
   constructor(proxy: KafkaProxy, client: Socket, broker: Socket, onEnd: () => void) {
@@ -136,7 +203,10 @@ class Link {
       socket.on('error', () => {})
       socket.once('close', () => this.end())
     }
-    onFrames(client, frame => this.#ask(frame))
+    onFrames(client, frame => {
+      // One after the other, as a broker reads its connections.
+      this.#asking = this.#asking.then(() => this.#ask(frame))
+    })
     onFrames(broker, frame => {
       // Answers come in the order of the requests and leave in it.
       this.#answering = this.#answering.then(() => this.#answer(frame))
@@ -149,8 +219,8 @@ class Link {
     this.#onEnd()
   }
 
-  #ask(frame: Buffer): void {
-    const question = {
+  async #ask(frame: Buffer): Promise<void> {
+    const question: Question = {
       apiKey: frame.readInt16BE(4),
       version: frame.readInt16BE(6),
       correlationId: frame.readInt32BE(8),
@@ -160,8 +230,10 @@ class Link {
     if (!this.#proxy.admits(question, frame.length - 4)) this.end()
     else if (isUnreadable) this.#refuseVersion(question)
     else {
+      const examined = await this.#proxy.examine(question, frame)
+      if ('body' in examined) return this.#answerInTurn(question, examined.body)
       this.#asked.push(question)
-      this.#broker.write(frame)
+      this.#broker.write(examined.frame)
     }
   }
 
@@ -177,16 +249,36 @@ class Link {
     this.#client.write(answer)
   }
 
+  /** The target's own answer, behind those of the questions before. */
+  async #answerInTurn(question: Question, body: Buffer): Promise<void> {
+    while (this.#asked.length > 0 && !this.#client.destroyed) await sleep(1)
+    await this.#answering
+    this.#send(question, body)
+  }
+
   async #answer(frame: Buffer): Promise<void> {
     const question = this.#asked.shift()
     if (question === undefined) return this.end()
     const body = await this.#proxy.answer(question, frame.subarray(8))
     if (body === undefined) return this.end()
+    this.#send(question, body)
+  }
+
+  #send(question: Question, body: Buffer): void {
     const head = Buffer.alloc(8)
     head.writeInt32BE(4 + body.length, 0)
     head.writeInt32BE(question.correlationId, 4)
     this.#client.write(Buffer.concat([head, body]))
   }
+}
+
+/** InitProducerId, versions 0 and 1: throttle_time_ms error_code producer_id producer_epoch. */
+function noIdentity(errorCode: number): Buffer {
+  const body = Buffer.alloc(16)
+  body.writeInt16BE(errorCode, 4)
+  body.writeBigInt64BE(-1n, 6)
+  body.writeInt16BE(-1, 14)
+  return body
 }
 
 /** Calls `take` with each whole frame, its length in front. */

@@ -1,0 +1,138 @@
+import { readFileSync, unwatchFile, watchFile } from 'node:fs'
+import { createSecureContext, type SecureContext } from 'node:tls'
+import { Configuration } from '../../../errors.ts'
+import type { Logger } from '../../../log.ts'
+import type { Secret } from '../../../secret.ts'
+
+/** What node:tls connects with. */
+export interface TlsOptions {
+  readonly secureContext: SecureContext
+  readonly rejectUnauthorized: boolean
+}
+
+/** TLS as it is now. */
+export interface Tls {
+  /** For a new connection. */
+  current(): TlsOptions
+  /** Aborted when there are others: connections that were made with these are then to be renewed. */
+  readonly replaced: AbortSignal
+  /** Within which time they are renewed, one after the other, milliseconds. */
+  readonly renewWithinMs: number
+}
+
+export interface TlsFiles {
+  /** Paths, PEM. Without `ca` the system's authorities are trusted. */
+  readonly ca?: string | undefined
+  readonly cert?: string | undefined
+  readonly key?: string | undefined
+  readonly passphrase?: Secret | undefined
+  readonly rejectUnauthorized: boolean
+}
+
+interface Material {
+  readonly ca: string | undefined
+  readonly cert: string | undefined
+  readonly key: string | undefined
+}
+
+/** Not every file system sends signs of a change, and a mounted secret is a link to somewhere else: looked at again. */
+const lookAgainMs = 5_000
+const defaultRenewWithinMs = 30_000
+
+/**
+ * Certificates in files, which others may exchange at any time: read again for each new connection, and looked at now
+ * and then for the old ones. While they cannot be read, or do not belong together because the exchange is halfway, what
+ * was good last goes on. Disposing ends the looking.
+ */
+export class ReloadedTls implements Tls, Disposable {
+  readonly renewWithinMs: number
+  readonly #files: TlsFiles
+  readonly #log: Logger
+  readonly #look = () => void this.#reload()
+  #material: Material
+  #options: TlsOptions
+  #replacing = new AbortController()
+  /** What could not be used, so that it is said once. */
+  #complaint: string | undefined
+
+  /** Throws Configuration CONFIG_INVALID where the files cannot be read or used. */
+  constructor(files: TlsFiles, log: Logger, renewWithinMs = defaultRenewWithinMs) {
+    this.renewWithinMs = renewWithinMs
+    this.#files = files
+    this.#log = log
+    this.#material = read(files)
+    this.#options = optionsOf(files, this.#material)
+    for (const path of this.#paths) watchFile(path, { interval: lookAgainMs, persistent: false }, this.#look)
+  }
+
+  get replaced(): AbortSignal {
+    return this.#replacing.signal
+  }
+
+  current(): TlsOptions {
+    this.#reload()
+    return this.#options
+  }
+
+  [Symbol.dispose](): void {
+    for (const path of this.#paths) unwatchFile(path, this.#look)
+  }
+
+  get #paths(): readonly string[] {
+    const { ca, cert, key } = this.#files
+    return [ca, cert, key].filter(path => path !== undefined)
+  }
+
+  #reload(): void {
+    try {
+      const material = read(this.#files)
+      if (isSame(material, this.#material)) return
+      this.#options = optionsOf(this.#files, material)
+      this.#material = material
+    } catch (error) {
+      const complaint = error instanceof Error ? error.message : String(error)
+      if (complaint !== this.#complaint)
+        this.#log.warn({ error }, 'the changed TLS files are of no use yet; the old go on')
+      this.#complaint = complaint
+      return
+    }
+    this.#complaint = undefined
+    this.#log.info({}, 'TLS files have changed; new connections use them, and the others are renewed')
+    const replaced = this.#replacing
+    this.#replacing = new AbortController()
+    replaced.abort()
+  }
+}
+
+function read({ ca, cert, key }: TlsFiles): Material {
+  return { ca: pem(ca), cert: pem(cert), key: pem(key) }
+}
+
+function pem(path: string | undefined): string | undefined {
+  if (path === undefined) return undefined
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (cause) {
+    throw new Configuration('CONFIG_INVALID', `sink.tls: cannot read ${path}`, { cause })
+  }
+}
+
+/** OpenSSL looks here whether key and certificate belong together. */
+function optionsOf({ passphrase, rejectUnauthorized }: TlsFiles, { ca, cert, key }: Material): TlsOptions {
+  try {
+    const secureContext = createSecureContext({
+      ...(ca !== undefined && { ca }),
+      ...(cert !== undefined && { cert }),
+      ...(key !== undefined && { key }),
+      ...(passphrase !== undefined && { passphrase: passphrase.reveal() }),
+    })
+    return { secureContext, rejectUnauthorized }
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new Configuration('CONFIG_INVALID', `sink.tls: the files cannot be used: ${why}`, { cause })
+  }
+}
+
+function isSame(a: Material, b: Material): boolean {
+  return a.ca === b.ca && a.cert === b.cert && a.key === b.key
+}
