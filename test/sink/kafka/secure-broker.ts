@@ -93,7 +93,11 @@ export async function alterScramUser(address: string, name: string, password: st
 
 /** true once it gives out producer ids, which it does last of all. */
 async function answers(address: string, signal: AbortSignal): Promise<true | undefined> {
-  await using wire = createWire({ settings: { brokers: [address], clientId: 'ready' }, limits: defaultWireLimits, clock: systemClock })
+  await using wire = createWire({
+    settings: { brokers: [address], clientId: 'ready' },
+    limits: defaultWireLimits,
+    clock: systemClock,
+  })
   try {
     await wire.initProducerId(signal)
     return true
