@@ -23,9 +23,10 @@ function open(
   producer: Partial<ProducerSettings> = {},
   onRetry = () => {},
   idempotent = true,
+  log = silentLogger,
 ): Promise<KafkajsProducer> {
   const settings = settingsFor(broker.brokers)
-  const options = { settings, idempotent, log: silentLogger, clock: systemClock, onRetry }
+  const options = { settings, idempotent, log, clock: systemClock, onRetry }
   return KafkajsProducer.open({ ...options, producer: { ...defaultProducerSettings, ...producer } }, never)
 }
 
@@ -60,8 +61,13 @@ describe('a producer over kafkajs', { retry: 1 }, () => {
   it('repeats what was under way when the broker was killed as it was: once in the topic, in order', async () => {
     const topic = freshTopic('repeated')
     await createTopic(topic, 6)
-    let retries = 0
-    const producer = await open({ deliveryTimeoutMs: 120_000 }, () => (retries += 1))
+    let troubles = 0
+    const trouble = () => {
+      troubles += 1
+    }
+    // Most of them kafkajs deals with itself, and says so; some are left to us.
+    const log = { ...silentLogger, warn: trouble, error: trouble }
+    const producer = await open({ deliveryTimeoutMs: 120_000 }, trouble, true, log)
     const sent = [0, 0, 0, 0, 0, 0]
     const stop = new AbortController()
     const lane = async (partition: number) => {
@@ -93,7 +99,7 @@ describe('a producer over kafkajs', { retry: 1 }, () => {
     for (const [partition, count] of sent.entries()) {
       expect(read.filter(r => r.partition === partition).map(r => Number(r.value))).toEqual(numbers(0, count))
     }
-    expect(retries).toBeGreaterThan(0)
+    expect(troubles, 'no kill met a batch on its way: the run proves nothing').toBeGreaterThan(0)
   })
 
   it('goes on with a new producer id after an exchange', async () => {
