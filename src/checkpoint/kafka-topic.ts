@@ -13,6 +13,7 @@ export interface CheckpointTopic {
 /** ConfigResourceTypes.TOPIC, which kafkajs does not export to ES modules. */
 const topicResource = 2
 const unknownTopic = 3
+const leaderNotAvailable = 5
 const createTimeoutMs = 10_000
 const pollMs = 100
 
@@ -32,9 +33,25 @@ export async function topicExists(admin: Admin, topic: string): Promise<boolean>
     await admin.fetchTopicMetadata({ topics: [topic] })
     return true
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === unknownTopic) return false
+    if (codeOf(error) === unknownTopic) return false
     throw error
   }
+}
+
+/** Whether all its partitions have leaders, as the broker knows that is asked. */
+async function hasLeaders(admin: Admin, topic: string): Promise<boolean> {
+  try {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
+    return topics[0]?.partitions.every(({ leader }) => leader >= 0) ?? false
+  } catch (error) {
+    const code = codeOf(error)
+    if (code === unknownTopic || code === leaderNotAvailable) return false
+    throw error
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined
 }
 
 /** Others may create it at the same time. Ends when the brokers know of it. Throws kafkajs's errors. */
@@ -49,7 +66,7 @@ export async function createCheckpointTopic(
   const config = { topic, numPartitions: slots, replicationFactor: replication ?? -1, configEntries }
   await admin.createTopics({ topics: [config], timeout: createTimeoutMs, waitForLeaders: false })
   // kafkajs's own wait gives up at a broker that has not heard of the topic yet.
-  while (!(await topicExists(admin, topic))) await clock.sleep(pollMs, signal)
+  while (!(await hasLeaders(admin, topic))) await clock.sleep(pollMs, signal)
 }
 
 /**
@@ -57,9 +74,10 @@ export async function createCheckpointTopic(
  * names what to set, CHECKPOINT_MISMATCH, or kafkajs's errors.
  */
 export async function verifyCheckpointTopic(admin: Admin, { topic, slots }: CheckpointTopic): Promise<void> {
-  const offsets = await admin.fetchTopicOffsets(topic) // Waits for the leaders of a new topic.
-  if (offsets.length !== slots) {
-    const message = `topic ${topic} has ${offsets.length} partitions, one for each slot, and ${slots} slots are configured`
+  const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
+  const partitions = topics[0]?.partitions.length ?? 0
+  if (partitions !== slots) {
+    const message = `topic ${topic} has ${partitions} partitions, one for each slot, and ${slots} slots are configured`
     throw new Configuration('CHECKPOINT_MISMATCH', message)
   }
   const wrong = await differences(admin, topic)
