@@ -4,8 +4,11 @@ import { PositionLost, Retryable } from '../errors.ts'
 import { type ClusterTime, Position } from '../position.ts'
 import { backOffMs } from '../retry.ts'
 
-/** How often a primary is asked: one that is being replaced may be behind for a moment, a restored backup stays so. */
-export const futureLimit = 4
+/**
+ * How often a primary is asked, over eleven seconds: one that has just been elected may be behind, by a part of a second,
+ * until something is written, and MongoDB writes a no-op every ten seconds by itself. A restored backup stays behind.
+ */
+export const futureLimit = 10
 
 /**
  * A position that the primary has not reached is not of this history (decision 6): the server would wait for it in
