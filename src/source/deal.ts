@@ -11,7 +11,7 @@ export class Part {
   readonly #position: Position
   /** Whether the pipeline has the first events of the batch already. */
   readonly #ahead: boolean
-  #events: RawEvent[] = []
+  readonly #events: RawEvent[] = []
   #bytes = 0
   /** Whether all events of the batch are the pipeline's, and so the batch's own list is. */
   #whole = false
