@@ -126,7 +126,8 @@ export class Writer implements AsyncDisposable {
     namespace: string,
     { lane, lanes }: Lane,
   ): { operation: AnyBulkWriteOperation<Versioned>; document: string; change: string } {
-    const _id = 1 + lane + lanes * Math.floor((this.#random() * (this.#documents - lane)) / lanes)
+    const inLane = Math.ceil((this.#documents - lane) / lanes)
+    const _id = 1 + lane + lanes * Math.floor(this.#random() * inLane)
     const document = `${namespace}/${_id}`
     const v = `v${++this.#version}`
     const filter = { _id }
