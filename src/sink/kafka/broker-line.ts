@@ -21,6 +21,11 @@ export interface BrokerLineParts<C extends LineConnection> {
    * requests one after the other, so the answer that nobody waits for would hold up the next question.
    */
   readonly onAbort: 'keep' | 'close'
+  /**
+   * A connection over which nothing has come for so long, and nothing is asked, is not used again: it may have died
+   * meanwhile without a word. Absent: it is, and its silence then counts (`wasQuiet`).
+   */
+  readonly keptMs?: number | undefined
 }
 
 /** One connection from its opening on, and who waits for answers on it. */
@@ -53,6 +58,11 @@ export class BrokerLine<C extends LineConnection> implements Disposable {
   /** Whether its connection has closed by itself. */
   get hasBroken(): boolean {
     return this.#session?.connection?.closed === true
+  }
+
+  /** Whether nothing had been heard for long when those asked who wait for an answer now. */
+  get wasQuiet(): boolean {
+    return this.#session?.connection !== undefined && this.#session.silence.wasQuiet
   }
 
   /**
@@ -102,10 +112,12 @@ export class BrokerLine<C extends LineConnection> implements Disposable {
 
   /** Of all who ask; so it is not for one of them to abort it. */
   #current(): Session<C> {
+    const { open, clock, keptMs = Number.POSITIVE_INFINITY, onSilent = () => {} } = this.#parts
     const known = this.#session
-    if (known !== undefined && !known.connection?.closed) return known
+    const isStale = known?.silence.outstanding === 0 && known.silence.quietMs > keptMs
+    if (known !== undefined && !known.connection?.closed && !isStale) return known
+    if (isStale) this.#end(known, closedByUs())
     known?.silence.stop() // Who waited there has heard from the connection itself.
-    const { open, clock, onSilent = () => {} } = this.#parts
     const ended = new AbortController()
     const silence = new Silence(clock, onSilent)
     const session: Session<C> = { opening: open(ended.signal), connection: undefined, silence, ended }

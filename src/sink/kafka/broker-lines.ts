@@ -9,6 +9,8 @@ export interface BrokerLinesParts<K, C extends LineConnection> {
   readonly open: (broker: K, signal: AbortSignal) => Promise<C>
   /** As of a line. */
   readonly onAbort: 'keep' | 'close'
+  /** As of a line. */
+  readonly keptMs?: number
   readonly clock: Clock
 }
 
@@ -17,7 +19,8 @@ export interface BrokerLinesParts<K, C extends LineConnection> {
  * answers for what is remembered until an answer or a silence puts it in doubt.
  *
  * While a broker is silent, others are asked whether it still answers for what it was asked. Only when it does not is
- * its line given up: a slow broker is waited for, a frozen one only until it has a successor.
+ * its line given up: a slow broker is waited for, a frozen one only until it has a successor. Where it does, but the
+ * connection had been quiet before, it is the connection that may be dead: another one is made, once.
  */
 export class BrokerLines<K, C extends LineConnection> implements Disposable {
   readonly #parts: BrokerLinesParts<K, C>
@@ -79,9 +82,9 @@ export class BrokerLines<K, C extends LineConnection> implements Disposable {
   #lineTo(broker: K): BrokerLine<C> {
     const known = this.#lines.get(broker)
     if (known !== undefined) return known
-    const { open, onAbort, clock } = this.#parts
+    const { open, onAbort, keptMs, clock } = this.#parts
     const onSilent = () => void this.#verify(broker)
-    const line = new BrokerLine({ open: signal => open(broker, signal), onAbort, onSilent, clock })
+    const line = new BrokerLine({ open: signal => open(broker, signal), onAbort, keptMs, onSilent, clock })
     this.#lines.set(broker, line)
     return line
   }
@@ -98,15 +101,25 @@ export class BrokerLines<K, C extends LineConnection> implements Disposable {
     this.#verifying.add(broker)
     try {
       const now = await this.#parts.find(subject, this.#closing.signal)
-      if (now === broker || !this.#asked.get(broker)?.includes(subject)) return
+      if (!this.#asked.get(broker)?.includes(subject)) return
+      const line = this.#lines.get(broker)
+      if (now === broker) {
+        // Looked at again: an answer may have come meanwhile.
+        if (line?.wasQuiet) line.hangUp(new Retryable('SINK_UNAVAILABLE', quietMessage(broker)))
+        return
+      }
       this.#distrust(broker)
       this.#brokers.set(subject, now)
       const message = `Kafka: broker ${broker} is silent, and ${now} answers for ${subject} by now`
-      this.#lines.get(broker)?.hangUp(new Retryable('SINK_UNAVAILABLE', message))
+      line?.hangUp(new Retryable('SINK_UNAVAILABLE', message))
     } catch {
       // Nobody knows better: it is asked again while the silence lasts.
     } finally {
       this.#verifying.delete(broker)
     }
   }
+}
+
+function quietMessage(broker: unknown): string {
+  return `Kafka: broker ${broker} is silent on a connection that was quiet before; it may have died without a word`
 }

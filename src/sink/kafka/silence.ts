@@ -14,20 +14,35 @@ export class Silence {
   readonly #onSilence: () => void
   readonly #alarm: Alarm
   #outstanding = 0
-  /** When something was heard last, or the first of the outstanding requests went, or `onSilence` was called. */
-  #sinceMs = 0
+  /** When it began, something was heard last, the first of the outstanding requests went, or `onSilence` was called. */
+  #sinceMs: number
   #isSilent = false
+  #wasQuiet = false
 
   /** `onSilence`: for `silenceMs` nothing was heard though something was asked; again whenever as long has passed. */
   constructor(clock: Clock, onSilence: () => void) {
     this.#clock = clock
     this.#onSilence = onSilence
     this.#alarm = new Alarm(clock, () => this.#listen())
+    this.#sinceMs = clock.nowMs()
   }
 
   /** Nothing was heard since `onSilence` was called. */
   get isSilent(): boolean {
     return this.#isSilent
+  }
+
+  /**
+   * Nothing was heard since the first of the outstanding requests went, nor for `silenceMs` before it: nobody would have
+   * noticed if the connection had died meanwhile without a word, as it does where a firewall or a network forgets it.
+   */
+  get wasQuiet(): boolean {
+    return this.#wasQuiet
+  }
+
+  /** How long nothing was heard. */
+  get quietMs(): number {
+    return this.#clock.nowMs() - this.#sinceMs
   }
 
   /** Requests without an answer. */
@@ -37,7 +52,10 @@ export class Silence {
 
   /** A request goes. */
   asked(): void {
-    if (this.#outstanding === 0) this.heard()
+    if (this.#outstanding === 0) {
+      this.#wasQuiet = this.quietMs >= silenceMs
+      this.#begin()
+    }
     this.#outstanding += 1
     this.#alarm.set(this.#sinceMs + silenceMs)
   }
@@ -49,12 +67,17 @@ export class Silence {
 
   /** Anything was heard. */
   heard(): void {
-    this.#sinceMs = this.#clock.nowMs()
-    this.#isSilent = false
+    this.#wasQuiet = false
+    this.#begin()
   }
 
   stop(): void {
     this.#alarm.stop()
+  }
+
+  #begin(): void {
+    this.#sinceMs = this.#clock.nowMs()
+    this.#isSilent = false
   }
 
   #listen(): void {

@@ -6,7 +6,7 @@ import { looked, never, ScriptedConnection } from './fixture-lines.ts'
 import { VirtualTime } from './producer/virtual-time.ts'
 
 /** A line and the connections that were opened on it. */
-function stage(onAbort: 'keep' | 'close' = 'keep') {
+function stage(onAbort: 'keep' | 'close' = 'keep', keptMs?: number) {
   const time = new VirtualTime(1)
   const opened: ScriptedConnection[] = []
   const silences: number[] = []
@@ -22,6 +22,7 @@ function stage(onAbort: 'keep' | 'close' = 'keep') {
     },
     clock: time,
     onAbort,
+    keptMs,
     onSilent: () => silences.push(time.nowMs() - startMs),
   })
   const ask = (text: string, signal = never) => looked(line.ask(connection => connection.ask(text), signal))
@@ -129,5 +130,35 @@ describe('a line to a broker', () => {
     expect(await waiting).toBe('a!')
     await time.run(() => false, 10_000)
     expect(silences).toHaveLength(2)
+  })
+
+  it('is opened anew when nothing has come for longer than it is kept, unless somebody waits', async () => {
+    const { time, opened, ask } = stage('keep', 1_000)
+    const first = ask('a')
+    await opened[0]!.asked(1)
+    await time.run(() => false, 5_000)
+    const second = ask('b')
+    await opened[0]!.asked(2)
+    opened[0]!.answer('a')
+    opened[0]!.answer('b')
+    expect(await Promise.all([first, second])).toEqual(['a!', 'b!'])
+    const pass = async (ms: number) => {
+      let isOver = false
+      time.after(ms, () => {
+        isOver = true
+      })
+      await time.run(() => isOver)
+    }
+    await pass(1_000)
+    const third = ask('c')
+    await opened[0]!.asked(3)
+    opened[0]!.answer('c')
+    await third
+    await pass(1_001)
+    const fourth = ask('d')
+    await opened[1]!.asked(1)
+    expect(opened[0]!.closed).toBe(true)
+    opened[1]!.answer('d')
+    expect(await fourth).toBe('d!')
   })
 })

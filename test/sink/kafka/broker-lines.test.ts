@@ -112,6 +112,30 @@ describe('questions to the brokers that alone can answer', () => {
     expect((await stage.at(2, 1)).questions).toEqual(['b2'])
   })
 
+  it('leave a connection that was quiet before and is silent now, once', async () => {
+    const stage = new Stage()
+    stage.answersFor = { a: 1 }
+    const first = stage.ask('a')
+    const one = await stage.at(1, 1)
+    one.answer('a')
+    await first
+    stage.time.after(silenceMs, () => {})
+    await stage.time.run(() => false)
+    const askedMs = stage.time.nowMs()
+    const lost = stage.ask('a', 'a2')
+    await one.asked(2)
+    await stage.time.run(() => one.closed, 60_000)
+    expect(stage.time.nowMs() - askedMs).toBe(silenceMs)
+    await expect(lost).rejects.toThrow('was quiet before')
+    const again = stage.ask('a', 'a3')
+    const two = await stage.at(1, 1)
+    expect(two).not.toBe(one)
+    await stage.time.run(() => false, 10 * silenceMs)
+    expect(two.closed).toBe(false) // The broker is slow: it has its time.
+    two.answer('a3')
+    expect(await again).toBe('a3!')
+  })
+
   it('end where others are known to answer, and with dispose', async () => {
     const stage = new Stage()
     stage.answersFor = { a: 1, b: 2 }

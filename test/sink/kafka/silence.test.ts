@@ -55,3 +55,19 @@ test('is not called when all is answered, or after its end', async () => {
   await pass(2 * silenceMs)
   expect(calls).toEqual([])
 })
+
+test('knows whether the connection had been quiet before it was asked', async () => {
+  const { silence, pass } = listening()
+  await pass(silenceMs - 1)
+  silence.asked()
+  expect(silence.wasQuiet).toBe(false)
+  silence.heard()
+  silence.settled()
+  await pass(silenceMs)
+  silence.asked()
+  await pass(silenceMs)
+  silence.asked() // Beside one that is outstanding: what counts is the first.
+  expect([silence.wasQuiet, silence.isSilent]).toEqual([true, true])
+  silence.heard()
+  expect([silence.wasQuiet, silence.quietMs]).toEqual([false, 0])
+})

@@ -1,10 +1,11 @@
 import type { Clock } from '../../../clock.ts'
 import { Configuration, type Fault, Retryable } from '../../../errors.ts'
+import { advised } from '../acl-advice.ts'
 import { AnyBroker, parseAddress } from '../any-broker.ts'
 import { BrokerLines } from '../broker-lines.ts'
 import { faultOf, protocolCode } from '../classify.ts'
 import { apiVersionsRequest, speaks } from '../protocol/api-versions.ts'
-import { BrokerError } from '../protocol/broker-error.ts'
+import { BrokerError, refusedRequest } from '../protocol/broker-error.ts'
 import { findCoordinatorRequest } from '../protocol/find-coordinator.ts'
 import { heartbeatApi, heartbeatRequest } from '../protocol/heartbeat.ts'
 import { joinGroupApi, joinGroupRequest } from '../protocol/join-group.ts'
@@ -17,6 +18,11 @@ import { WireConnection } from '../wire-connection.ts'
 
 /** A broker answers a join or sync at the latest when the time for rebalancing is over; then this comes on top. */
 const answerMarginMs = 5_000
+/**
+ * Joins are rare, and a connection that has died meanwhile without a word would swallow the next one: for as long as a
+ * join may wait. Each round has a new one; its join and sync follow each other at once.
+ */
+const patientKeptMs = 1_000
 
 export interface KafkaGroupTerms {
   readonly groupId: string
@@ -66,6 +72,7 @@ const groupAuthorizationFailed = 30
  * Source: https://kafka.apache.org/protocol, KIP-394 (member ids), KIP-429 (two rounds).
  */
 export class KafkaGroup implements Disposable {
+  readonly #settings: KafkaSettings
   readonly #terms: KafkaGroupTerms
   readonly #anyBroker: AnyBroker
   /** For joins and syncs, which wait for other members. */
@@ -74,20 +81,22 @@ export class KafkaGroup implements Disposable {
   #isSupported = false
 
   constructor({ settings, terms, clock }: KafkaGroupOptions) {
+    this.#settings = settings
     this.#terms = terms
     const connectTimeoutMs = terms.sessionTimeoutMs / 3
     const opener = (requestTimeoutMs: number) => (address: BrokerAddress, signal: AbortSignal) =>
       WireConnection.open({ kafka: settings, connectTimeoutMs, requestTimeoutMs }, address, signal)
-    const lines = (requestTimeoutMs: number): Lines =>
+    const lines = (requestTimeoutMs: number, keptMs?: number): Lines =>
       new BrokerLines({
         find: (groupId, signal) => this.#find(groupId, signal),
         open: (broker, signal) => opener(requestTimeoutMs)(parseAddress(broker), signal),
         onAbort: 'close',
+        ...(keptMs !== undefined && { keptMs }),
         clock,
       })
     this.#anyBroker = new AnyBroker({ bootstrap: settings.brokers, open: opener(terms.heartbeatLimitMs), clock })
     this.#prompt = lines(terms.heartbeatLimitMs)
-    this.#patient = lines(terms.rebalanceTimeoutMs + answerMarginMs)
+    this.#patient = lines(terms.rebalanceTimeoutMs + answerMarginMs, patientKeptMs)
   }
 
   /** `members`: undefined for all but the leader. `named`: ask again with that id. */
@@ -140,6 +149,8 @@ export class KafkaGroup implements Disposable {
       this.#patient.forget(groupId)
       this.#prompt.forget(groupId)
       const code = protocolCode(error)
+      // A join may wait for others as long as it likes, but not where heartbeats get no answer.
+      if (code === undefined && lines === this.#prompt) this.#patient.hangUp()
       throw code === undefined ? faultOf(error, `ask the coordinator of group ${groupId}`) : this.#fault(code)
     }
   }
@@ -184,8 +195,10 @@ export class KafkaGroup implements Disposable {
         )
       case 26: // INVALID_SESSION_TIMEOUT
         return new Configuration('WORKERS_SESSION_TIMEOUT', `${message} to ${sessionTimeoutMs} ms`, { cause })
-      case groupAuthorizationFailed:
-        return new Configuration('WORKERS_UNAUTHORIZED', message, { cause })
+      case groupAuthorizationFailed: {
+        const denied = { cause: refusedRequest('JoinGroup', code, groupId) }
+        return advised(new Configuration('WORKERS_UNAUTHORIZED', message, denied), this.#settings)
+      }
       default:
         return isNoCoordinator(code)
           ? new Retryable('SINK_UNAVAILABLE', message, { cause })

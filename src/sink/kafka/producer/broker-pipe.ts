@@ -250,8 +250,12 @@ export class BrokerPipe {
 
   #begin(connection: BrokerConnection): Session {
     const requests = new Set<Request>()
-    const onSilence = () => this.#parts.onSilent(lanesOf(requests))
-    return { connection, requests, silence: new Silence(this.#parts.clock, onSilence) }
+    const onSilence = () => {
+      if (session.silence.wasQuiet) this.#broke(session, mayBeDead(this.#parts.nodeId))
+      else this.#parts.onSilent(lanesOf(requests))
+    }
+    const session: Session = { connection, requests, silence: new Silence(this.#parts.clock, onSilence) }
+    return session
   }
 
   async #connect(): Promise<void> {
@@ -272,6 +276,12 @@ export class BrokerPipe {
     this.#connecting = false
     this.#queuePump()
   }
+}
+
+/** It is not waited for: on another connection, which was not quiet before, the broker then has its full time. */
+function mayBeDead(nodeId: number): Fault {
+  const message = `Kafka: broker ${nodeId} is silent on a connection that was quiet before; it may have died without a word`
+  return new Retryable('SINK_UNAVAILABLE', message)
 }
 
 /** Those with something on the wire. */

@@ -6,6 +6,7 @@ import { packRecords } from '../../../../src/record-headers.ts'
 import { Dispatcher } from '../../../../src/sink/kafka/producer/dispatcher.ts'
 import { Producer } from '../../../../src/sink/kafka/producer/producer.ts'
 import { BufferPool } from '../../../../src/sink/kafka/record-batch/buffer-pool.ts'
+import { silenceMs } from '../../../../src/sink/kafka/silence.ts'
 import { TopicLimits } from '../../../../src/sink/kafka/topic-limits.ts'
 import type {
   BrokerConnection,
@@ -19,21 +20,26 @@ import { VirtualTime } from './virtual-time.ts'
 const never = new AbortController().signal
 const unused = () => Promise.reject(new Error('not asked here'))
 
-/** Broker 0 takes connections and requests and never answers; broker 1 answers at once. Partition 0 is led by `leader`. */
+/**
+ * Broker 0 takes connections and requests and never answers, or only over connections that are not `swallowed`; broker 1
+ * answers at once. Partition 0 is led by `leader`.
+ */
 class HalfFrozen implements Wire {
   leader = 0
+  /** Which connections to broker 0, counted from 0, are dead without a word. */
+  swallowed = (_connection: number) => true
   lookUps = 0
   readonly connections: number[] = []
   closed = 0
   #producers = 0n
 
   async connect(nodeId: number): Promise<BrokerConnection> {
-    this.connections.push(nodeId)
+    const connection = this.connections.push(nodeId) - 1
     const { promise: gone, reject } = Promise.withResolvers<never>()
     gone.catch(() => undefined)
     return {
       nodeId,
-      produce: batches => (nodeId === 0 ? gone : answerTo(batches)),
+      produce: batches => (nodeId === 0 && this.swallowed(connection) ? gone : answerTo(batches)),
       close: () => {
         this.closed += 1
         reject(new Retryable('SINK_UNAVAILABLE', 'closed'))
@@ -134,4 +140,23 @@ test('the successor of a producer that gave a silent broker up does not begin wi
   stage.wire.leader = 1
   expect(await stage.send(await stage.producer(), 1_000)).toBe('done')
   expect(stage.wire.connections).toEqual([0, 1])
+})
+
+test('a connection that was quiet before and is silent now is left for another, which has its time', async () => {
+  const stage = new Stage()
+  const producer = await stage.producer()
+  stage.wire.swallowed = () => false
+  expect(await stage.send(producer, 1_000)).toBe('done')
+  stage.time.after(silenceMs, () => {})
+  await stage.time.run(() => false)
+  stage.wire.swallowed = connection => connection === 0
+  const sentMs = stage.time.nowMs()
+  expect(await stage.send(producer, 60_000)).toBe('done')
+  expect(stage.wire.connections).toEqual([0, 0])
+  expect(stage.time.nowMs() - sentMs).toBeLessThan(2 * silenceMs) // Of the model's time.
+  stage.time.after(silenceMs, () => {})
+  await stage.time.run(() => false)
+  stage.wire.swallowed = () => true
+  expect(await stage.send(producer, 20 * silenceMs)).toBe('pending')
+  expect(stage.wire.connections).toEqual([0, 0, 0])
 })
