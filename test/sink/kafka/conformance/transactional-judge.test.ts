@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { newClaim, valuesWith } from './claimed.ts'
 import { around } from './raw-log.ts'
 import { type CommittedLog, faultsOf, suspectsOf } from './transactional-judge.ts'
 
@@ -45,6 +46,17 @@ describe('the judge of numbers that were committed in transactions', () => {
     const lines = Array.from({ length: 30 }, (_, n) => `line ${n}`)
     const shown = around(lines, line => line === 'line 10').map(line => Number(line.slice(5)))
     expect(shown).toEqual([6, 7, 8, 9, 10, 11, 12, 13, 14, 25, 26, 27, 28, 29])
+  })
+})
+
+describe('what stands in a partition with a claim', () => {
+  it('is not what a former leader says', async () => {
+    const claims = [newClaim(), newClaim()]
+    const answers = [['0'], ['0', claims[0]!, '6'], ['0', claims[0]!, '6', claims[1]!, '12']]
+    let asked = 0
+    const read = async () => answers[asked++]!
+    expect(await valuesWith(claims[1]!, read)).toEqual(['0', '6', '12'])
+    expect(asked).toBe(3)
   })
 })
 

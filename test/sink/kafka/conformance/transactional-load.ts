@@ -4,6 +4,7 @@ import { packRecords } from '../../../../src/record-headers.ts'
 import type { KafkaTarget } from '../../../../src/sink/kafka/target.ts'
 import type { TransactionalSink } from '../../../../src/sink/sink.ts'
 import { committed, never, record, transactional } from '../fixture.ts'
+import { newClaim, valuesWith } from './claimed.ts'
 import { around, rawLog } from './raw-log.ts'
 import { faultsOf, suspectsOf } from './transactional-judge.ts'
 import { until } from './until.ts'
@@ -13,6 +14,8 @@ const recordsPerCommit = 6
 const openCommits = 2
 /** Between sinks, as the pipeline's back-off would be. */
 const restMs = 300
+/** Of the judge, to commit its claim. */
+const mostAttempts = 20
 
 export interface TransactionalLoadParts {
   readonly target: KafkaTarget
@@ -46,8 +49,7 @@ export class TransactionalLoad {
         await using sink = await target.open(transactional(id), never)
         await this.#work(sink, stop)
       } catch (error) {
-        // Fenced: the coordinator has ended a transaction that took too long. Nobody else uses this id.
-        if (!(error instanceof Retryable) && !(error instanceof Fenced)) throw error
+        if (!mayGoOn(error)) throw error
         this.ends.push(String(error))
         await sleep(restMs)
       }
@@ -62,11 +64,12 @@ export class TransactionalLoad {
 
   /** What is wrong with what readers of committed transactions see, and why its sinks ended. */
   async judge(): Promise<string[]> {
-    const { brokers, data, id } = this.#parts
-    const position = await this.#committed()
+    const { data, id } = this.#parts
+    const claim = await this.#lastClaim()
+    const position = await this.#positionWith(claim)
     const numbers: number[][] = []
     for (let partition = 0; partition < dataPartitions; partition++) {
-      const values = await committed(brokers, data, 1, partition)
+      const values = await this.#valuesWith(claim, data, partition)
       numbers.push(values.filter(value => value.startsWith(`${id}:`)).map(value => Number(value.slice(id.length + 1))))
     }
     const log = { acknowledged: this.acknowledged, position, numbers }
@@ -91,7 +94,9 @@ export class TransactionalLoad {
   async #work(sink: TransactionalSink, stop: AbortSignal): Promise<void> {
     const { id, data, positions, slot } = this.#parts
     const commits: Promise<void>[] = []
-    for (let from = await this.#committed(); !stop.aborted; from += recordsPerCommit) {
+    const claim = newClaim()
+    await sink.commit(packRecords([record(positions, slot, claim)]), never)
+    for (let from = await this.#positionWith(claim); !stop.aborted; from += recordsPerCommit) {
       const to = from + recordsPerCommit
       const numbers = Array.from({ length: recordsPerCommit }, (_, i) => from + i)
       const records = numbers.map(n => record(data, n % dataPartitions, `${id}:${n}`))
@@ -108,9 +113,34 @@ export class TransactionalLoad {
     await Promise.all(commits)
   }
 
-  async #committed(): Promise<number> {
-    const { brokers, positions, slot } = this.#parts
-    const values = await committed(brokers, positions, 1, slot)
-    return Number(values.at(-1) ?? 0)
+  /** Commits a claim to every partition that is judged, with a last sink: what the one before left open is settled. */
+  async #lastClaim(): Promise<string> {
+    const { target, id, data, positions, slot } = this.#parts
+    for (let attempt = 1; ; attempt += 1) {
+      const claim = newClaim()
+      try {
+        await using sink = await target.open(transactional(id), never)
+        const claims = Array.from({ length: dataPartitions }, (_, partition) => record(data, partition, claim))
+        await sink.commit(packRecords([...claims, record(positions, slot, claim)]), never)
+        return claim
+      } catch (error) {
+        if (!mayGoOn(error) || attempt === mostAttempts) throw error
+        await sleep(restMs)
+      }
+    }
   }
+
+  async #positionWith(claim: string): Promise<number> {
+    const { positions, slot } = this.#parts
+    return Number((await this.#valuesWith(claim, positions, slot)).at(-1) ?? 0)
+  }
+
+  #valuesWith(claim: string, topic: string, partition: number): Promise<readonly string[]> {
+    return valuesWith(claim, () => committed(this.#parts.brokers, topic, 1, partition))
+  }
+}
+
+/** Fenced: the coordinator has ended a transaction that took too long. Nobody else uses the id. */
+function mayGoOn(error: unknown): boolean {
+  return error instanceof Retryable || error instanceof Fenced
 }
