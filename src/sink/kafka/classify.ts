@@ -1,4 +1,5 @@
 import { Configuration, Fault, Fenced, Retryable } from '../../errors.ts'
+import type { Denial } from './acl.ts'
 
 /** What the loop must do about an error of Kafka (design decision 5), before it is known which record it concerns. */
 export type Verdict = 'too-large' | 'rejected' | 'unauthorized' | 'auth-failed' | 'fenced' | 'unavailable'
@@ -76,6 +77,8 @@ interface KafkaError {
   readonly message?: unknown
   readonly cause?: unknown
   readonly errors?: unknown
+  /** Of errors that we make ourselves. */
+  readonly denial?: Denial | undefined
 }
 
 /** The error itself and what the client wrapped: an exceeded retry, an aggregate of one topic. Outermost first. */
@@ -99,6 +102,12 @@ export function protocolCode(error: unknown): number | undefined {
     const code = protocolCodeOf(link)
     if (code !== undefined) return code
   }
+  return undefined
+}
+
+/** What an authorizer refused, where whoever asked has said it. */
+export function denialIn(error: unknown): Denial | undefined {
+  for (const { denial } of chain(error)) if (denial !== undefined) return denial
   return undefined
 }
 

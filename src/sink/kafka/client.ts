@@ -1,8 +1,9 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import { Kafka, type KafkaConfig, logLevel } from 'kafkajs'
+import { type Kafka, type KafkaConfig, logLevel } from 'kafkajs'
 import type { Clock } from '../../clock.ts'
 import type { Logger } from '../../log.ts'
+import { AdvisingKafka } from './acl-kafkajs.ts'
 import { clientLog } from './client-log.ts'
 import { mendKafkajsTimers } from './kafkajs-timers.ts'
 import { kafkajsLogin } from './login/kafkajs-login.ts'
@@ -87,7 +88,7 @@ export function createClient(options: ClientOptions): Client {
   const cutting = new AbortController()
   if (login !== undefined) config.sasl = kafkajsLogin(login, admission, cutting.signal)
   return {
-    kafka: new Kafka(config),
+    kafka: new AdvisingKafka(config, settings),
     cut(reason) {
       if (cutReason !== undefined) return
       cutReason = reason

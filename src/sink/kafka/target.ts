@@ -4,6 +4,7 @@ import type { Logger } from '../../log.ts'
 import type { Meter } from '../../meter.ts'
 import { type Preset, presets } from '../../preset.ts'
 import type { Capabilities, Sink, SinkRequest, TopicSpec, TransactionalSink } from '../sink.ts'
+import { advisingSink } from './acl-sink.ts'
 import { withAdmin } from './admin.ts'
 import { faultOf, reachabilityFaultOf } from './classify.ts'
 import { adviceText, Demand } from './demand.ts'
@@ -100,7 +101,7 @@ class Target implements KafkaTarget {
   async open(request: SinkRequest, signal: AbortSignal): Promise<Sink> {
     try {
       const producing = await this.#choose(signal)
-      return this.#keep(await producing.open(request, signal))
+      return this.#keep(advisingSink(await producing.open(request, signal), this.#options.settings))
     } catch (error) {
       signal.throwIfAborted()
       throw faultOf(error, 'open a producer')

@@ -3,6 +3,7 @@ import type { Connection, ConnectionOptions } from '@platformatic/kafka'
 import { systemClock } from '../../clock.ts'
 import { withDeadline } from '../../deadline.ts'
 import { type Fault, Retryable } from '../../errors.ts'
+import { advised } from './acl-advice.ts'
 import { faultOf } from './classify.ts'
 import { Frames } from './frames.ts'
 import type { Admission } from './login/admission.ts'
@@ -37,6 +38,7 @@ export class WireConnection {
   readonly #connection: Connection
   readonly #frames: Frames
   readonly #standing: Standing
+  readonly #kafka: KafkaSettings
   readonly #admission: Admission | undefined
   #wasGreeted = false
   /** Requests that wait for their turn, in call order. */
@@ -97,6 +99,7 @@ export class WireConnection {
   private constructor(name: string, connection: Connection, { kafka, requestTimeoutMs }: ConnectionSettings) {
     this.#name = name
     this.#connection = connection
+    this.#kafka = kafka
     this.#admission = kafka.admission
     this.#frames = new Frames(connection.socket, kafka.clientId, requestTimeoutMs, error => this.#fail(error))
     this.#standing = new Standing({
@@ -130,7 +133,7 @@ export class WireConnection {
       if (error === null) {
         this.#greeted()
         resolve(answer as T)
-      } else if (error instanceof BrokerError) reject(faultOf(error, `ask ${this.#name}`))
+      } else if (error instanceof BrokerError) reject(advised(faultOf(error, `ask ${this.#name}`), this.#kafka))
       else return this.#fail(error)
       this.#rejects.delete(reject)
       this.#standing.settled(this.#rejects.size - this.#held.length)

@@ -36,9 +36,10 @@ export interface SecureBroker extends AsyncDisposable {
 
 /**
  * A broker with a listener of each kind, one user for PLAIN and SCRAM, and unsigned tokens for OAUTHBEARER. Its
- * authorizer lets everybody do everything with what has no ACL, and who comes without login do all.
+ * authorizer lets everybody do everything with what has no ACL, and who comes without login do all. `properties`, lines
+ * of its configuration, come last and win.
  */
-export async function startSecureBroker(): Promise<SecureBroker> {
+export async function startSecureBroker(properties: readonly string[] = []): Promise<SecureBroker> {
   const { env, signal } = options()
   const java = [...heap, '-cp', `${await findKafka({ env, signal })}/*`]
   await using stack = new AsyncDisposableStack()
@@ -54,7 +55,8 @@ export async function startSecureBroker(): Promise<SecureBroker> {
     mutualTls: await freePort(),
   }
   await mkdir(file('logs'))
-  await writeFile(file('properties'), propertiesText(ports, await freePort(), file))
+  const text = propertiesText(ports, await freePort(), file)
+  await writeFile(file('properties'), [text, ...properties, ''].join('\n'))
   const scram = ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap(mechanism => [
     '--add-scram',
     `${mechanism}=[name=${user.username},password=${user.password}]`,

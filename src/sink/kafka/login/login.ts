@@ -12,6 +12,8 @@ export interface Login {
   readonly mechanism: string
   /** Who logs in, for messages: `user cdc`. Never a secret. */
   readonly who: string
+  /** As whom Kafka's authorizer knows it, without `User:`; undefined: not known here, or its rights are not Kafka's ACLs. */
+  readonly principal?: string | undefined
   /**
    * A dialogue with the credentials as they are now: files are read again and tokens fetched when they have expired.
    * An aborted `signal` ends its waiting.

@@ -18,11 +18,17 @@ export interface OauthBearerOptions {
 
 /** SASL OAUTHBEARER: a token that somebody else vouches for. Source: RFC 7628, KIP-255. */
 export function oauthBearerLogin({ who, token, extensions = {} }: OauthBearerOptions): Login {
+  let principal: string | undefined
   const login: Login = {
     mechanism: 'OAUTHBEARER',
     who,
+    get principal() {
+      return principal
+    },
     async *begin(signal) {
-      const pairs = { auth: `Bearer ${await token(signal)}`, ...extensions }
+      const word = await token(signal)
+      principal = subjectOf(word)
+      const pairs = { auth: `Bearer ${word}`, ...extensions }
       const text = Object.entries(pairs).map(([name, value]) => `${name}=${value}\u0001`)
       const refusal = yield Buffer.from(`n,,\u0001${text.join('')}\u0001`)
       if (refusal.length === 0) return
@@ -40,5 +46,18 @@ function statusOf(refusal: Buffer): string {
     return typeof status === 'string' && /^[\w .-]{1,64}$/.test(status) ? status : 'no reason given'
   } catch {
     return 'no reason given'
+  }
+}
+
+/**
+ * The `sub` of a JSON Web Token, which is the principal unless the brokers' `sasl.oauthbearer.sub.claim.name` names
+ * another; undefined for other tokens, such as those of AWS. Nothing is verified: that is the brokers' part.
+ */
+function subjectOf(token: string): string | undefined {
+  try {
+    const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8')) as { sub?: unknown }
+    return typeof claims.sub === 'string' && /^[\x20-\x7e]{1,256}$/.test(claims.sub) ? claims.sub : undefined
+  } catch {
+    return undefined
   }
 }

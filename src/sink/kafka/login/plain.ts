@@ -6,6 +6,7 @@ export function plainLogin(username: string, password: SecretSource): Login {
   const login: Login = {
     mechanism: 'PLAIN',
     who: `user ${username}`,
+    principal: username,
     async *begin() {
       const word = await password()
       if (word.includes('\0')) throw loginRefused(login, 'the password has a zero byte, which PLAIN cannot carry')

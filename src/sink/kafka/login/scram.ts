@@ -31,6 +31,7 @@ export function scramLogin(options: ScramOptions): Login {
   const login: Login = {
     mechanism: `SCRAM-SHA-${hash.slice(3)}`,
     who: `user ${username}`,
+    principal: username,
     async *begin() {
       const word = await password()
       const own = nonce()

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import { readFileSync, unwatchFile, watchFile } from 'node:fs'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import { Configuration } from '../../../errors.ts'
@@ -18,6 +19,10 @@ export interface Tls {
   readonly replaced: AbortSignal
   /** Within which time they are renewed, one after the other, milliseconds. */
   readonly renewWithinMs: number
+  /** Whether there is a client certificate. */
+  readonly hasCertificate?: boolean
+  /** Its subject as Kafka makes a principal of it (RFC 2253), without `User:`; undefined where it cannot be told. */
+  readonly subject?: string | undefined
 }
 
 export interface TlsFiles {
@@ -67,6 +72,15 @@ export class ReloadedTls implements Tls, Disposable {
 
   get replaced(): AbortSignal {
     return this.#replacing.signal
+  }
+
+  get hasCertificate(): boolean {
+    return this.#material.cert !== undefined
+  }
+
+  get subject(): string | undefined {
+    const { cert } = this.#material
+    return cert === undefined ? undefined : subjectOf(cert)
   }
 
   current(): TlsOptions {
@@ -135,4 +149,13 @@ function optionsOf({ passphrase, rejectUnauthorized }: TlsFiles, { ca, cert, key
 
 function isSame(a: Material, b: Material): boolean {
   return a.ca === b.ca && a.cert === b.cert && a.key === b.key
+}
+
+/** The attributes that Java writes by name in a distinguished name (X500Principal, RFC 2253); others it writes as numbers. */
+const namedAttribute = /^(?:CN|C|L|ST|O|OU|STREET|DC|UID)=/
+
+/** Of the first certificate, which is the client's own. Node has a line for each part, in the order of the certificate. */
+function subjectOf(pem: string): string | undefined {
+  const parts = new X509Certificate(pem).subject.split('\n').reverse()
+  return parts.every(part => namedAttribute.test(part) && !part.includes(' + ')) ? parts.join(',') : undefined
 }

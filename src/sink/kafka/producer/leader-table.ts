@@ -1,6 +1,7 @@
 import type { Clock } from '../../../clock.ts'
 import { type Fault, Retryable } from '../../../errors.ts'
 import { backOffMs } from '../../../retry.ts'
+import { denialOf } from '../acl.ts'
 import { faultOf } from '../classify.ts'
 import type { TopicLeaders, Wire } from '../wire.ts'
 import { Alarm } from './alarm.ts'
@@ -113,7 +114,9 @@ export class LeaderTable {
     const entry = this.#entries.get(topic)
     if (entry !== undefined && found?.errorCode === 0) entry.leaders = [...found.leaders]
     const code = found?.errorCode ?? 0
-    const fault = lookUpFault ?? (code === 0 ? undefined : faultOfCode(code, `ask for the leaders of ${topic}`))
+    const fault =
+      lookUpFault ??
+      (code === 0 ? undefined : faultOfCode(code, `ask for the leaders of ${topic}`, denialOf('Metadata', code, topic)))
     if (fault !== undefined && !(fault instanceof Retryable)) this.#parts.onFault(topic, fault)
     // Where it is wanted again, somebody learned after this look-up began that it is wrong: the next one will tell.
     else if (!this.#wanted.has(topic)) this.#parts.onNews(topic)

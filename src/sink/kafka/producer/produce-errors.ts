@@ -1,4 +1,5 @@
 import type { Fault } from '../../../errors.ts'
+import type { Denial } from '../acl.ts'
 import { faultOf } from '../classify.ts'
 
 /**
@@ -86,6 +87,6 @@ export function isTooLarge(errorCode: number): boolean {
 }
 
 /** What the loop must do about an error code that was the answer to `action` ("send 3 records to topic x"). */
-export function faultOfCode(errorCode: number, action: string): Fault {
-  return faultOf(Object.assign(new Error(`${nameOf(errorCode)} (${errorCode})`), { code: errorCode }), action)
+export function faultOfCode(errorCode: number, action: string, denial?: Denial): Fault {
+  return faultOf(Object.assign(new Error(`${nameOf(errorCode)} (${errorCode})`), { code: errorCode, denial }), action)
 }

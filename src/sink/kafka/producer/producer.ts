@@ -137,7 +137,8 @@ export class Producer implements LaneOwner, AsyncDisposable {
     if (errorCode === networkException) this.#transactions?.doubt()
     const outcome = lane.queue.answer(batch, meaning, clock.nowMs())
     this.#inFlight -= 1
-    if (outcome === 'fatal') this.fail(refusalOf(batch, { errorCode, rejected }, limits))
+    if (outcome === 'fatal')
+      this.fail(refusalOf(batch, { errorCode, rejected, transactionalId: this.transactionalId }, limits))
     if (outcome === 'failed') {
       lane.trouble = nameOf(errorCode)
       lane.asksLeader ||= meaning === 'retry-elsewhere'

@@ -1,6 +1,7 @@
 import { type Fault, Fenced, PoisonEvent, type RefusedRecord, Retryable } from '../../../errors.ts'
 import type { Records } from '../../../record.ts'
 import { findHeader, positionText } from '../../../record-headers.ts'
+import { denialOf } from '../acl.ts'
 import { protocolCode } from '../classify.ts'
 import { recordBatches } from '../reading/record-batches.ts'
 import type { RecordBatch } from '../record-batch/record-batch.ts'
@@ -11,6 +12,7 @@ import type { QueuedBatch } from './queued-batch.ts'
 /** A broker closes the connection on a request above socket.request.max.bytes (100 MiB), without an answer. */
 const recordLimitBytes = 96 << 20
 const invalidRecord = 87
+const transactionalIdDenied = 53
 /** A transaction that is open for so long may have met its timeout. */
 const longOpenMs = 5_000
 const positionName = Buffer.from('m2k.position')
@@ -42,15 +44,19 @@ interface Refusal {
   readonly errorCode: number
   /** Indexes of the records to blame, where the broker names them. */
   readonly rejected: readonly number[]
+  /** Of the transaction that it was in. */
+  readonly transactionalId?: string | undefined
 }
 
 /**
  * The fault for a batch that was refused for good. Where it was too large and had several records, nobody knows which
  * of them is: the replay comes in smaller batches, down to that one record.
  */
-export function refusalOf({ records }: QueuedBatch, { errorCode, rejected }: Refusal, limits: BatchLimits): Fault {
+export function refusalOf({ records }: QueuedBatch, refusal: Refusal, limits: BatchLimits): Fault {
+  const { errorCode, rejected, transactionalId } = refusal
   const { topic, partition, count, sizeBytes } = records
-  const fault = faultOfCode(errorCode, `send ${count} records to topic ${topic}, partition ${partition}`)
+  const denial = denialOf('Produce', errorCode, errorCode === transactionalIdDenied ? (transactionalId ?? '') : topic)
+  const fault = faultOfCode(errorCode, `send ${count} records to topic ${topic}, partition ${partition}`, denial)
   if (errorCode === invalidRecord) {
     const index = rejected[0] ?? (count === 1 ? 0 : undefined)
     return index === undefined ? fault : invalid(recordAt(records, index), fault)

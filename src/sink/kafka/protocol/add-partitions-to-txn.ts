@@ -1,7 +1,7 @@
 import type { TopicPartition, TransactionalIdentity } from '../wire.ts'
 import { AnswerReader } from './answer-reader.ts'
 import { BodyWriter } from './body-writer.ts'
-import { BrokerError } from './broker-error.ts'
+import { refusedRequest } from './broker-error.ts'
 import type { Request } from './request.ts'
 
 /**
@@ -11,6 +11,8 @@ import type { Request } from './request.ts'
 export const addPartitionsToTxnApi = { apiKey: 24, apiVersion: 1 }
 /** The answer about a partition that is well itself while another of the same request is not. */
 const operationNotAttempted = 55
+/** TRANSACTIONAL_ID_AUTHORIZATION_FAILED: the answer about every partition. */
+const transactionalIdDenied = 53
 
 /**
  * Makes `partitions`, each at most once, part of the open transaction, and opens one where there is none. All or
@@ -20,7 +22,8 @@ export function addPartitionsToTxnRequest(
   identity: TransactionalIdentity,
   partitions: readonly TopicPartition[],
 ): Request<void> {
-  return { ...addPartitionsToTxnApi, encode: () => [encodeAddPartitions(identity, partitions)], parse: parseResults }
+  const encode = () => [encodeAddPartitions(identity, partitions)]
+  return { ...addPartitionsToTxnApi, encode, parse: answer => parseResults(answer, identity) }
 }
 
 /** transactional_id producer_id producer_epoch [topic [partition]] */
@@ -35,7 +38,7 @@ function encodeAddPartitions(identity: TransactionalIdentity, partitions: readon
   return writer.bytes
 }
 
-function parseResults(answer: Buffer): void {
+function parseResults(answer: Buffer, { transactionalId }: TransactionalIdentity): void {
   const reader = new AnswerReader(answer)
   reader.skip(4) // throttle_time_ms
   const results = reader.array(() => {
@@ -44,5 +47,8 @@ function parseResults(answer: Buffer): void {
   })
   const refused = results.flat().filter(({ errorCode }) => errorCode !== 0)
   const first = refused.find(({ errorCode }) => errorCode !== operationNotAttempted) ?? refused[0]
-  if (first !== undefined) throw new BrokerError(first.errorCode, `topic ${first.topic}, partition ${first.partition}`)
+  if (first === undefined) return
+  const { topic, partition, errorCode } = first
+  const name = errorCode === transactionalIdDenied ? transactionalId : topic
+  throw refusedRequest('AddPartitionsToTxn', errorCode, name, `topic ${topic}, partition ${partition}`)
 }

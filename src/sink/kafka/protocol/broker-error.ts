@@ -1,3 +1,5 @@
+import { type Denial, type DeniedApi, denialOf } from '../acl.ts'
+
 /** Kafka's names of the errors that the requests of this folder can be answered with. */
 const names: Readonly<Record<number, string>> = {
   [-1]: 'UNKNOWN_SERVER_ERROR',
@@ -62,10 +64,18 @@ export class BrokerError extends Error {
   override readonly name = 'BrokerError'
   /** Kafka's protocol error code. */
   readonly code: number
+  /** Which right is lacking, where the code says that one is. */
+  readonly denial: Denial | undefined
 
   /** `about`: what of the request it concerns, for people. */
-  constructor(code: number, about?: string) {
+  constructor(code: number, about?: string, denial?: Denial) {
     super(`${about === undefined ? '' : `${about}: `}the broker answers ${errorName(code)}`)
     this.code = code
+    this.denial = denial
   }
+}
+
+/** The error of a request that concerned the topic, group or transactional id of that name. */
+export function refusedRequest(api: DeniedApi, code: number, name = '', about?: string): BrokerError {
+  return new BrokerError(code, about, denialOf(api, code, name))
 }

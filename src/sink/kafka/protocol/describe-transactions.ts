@@ -1,7 +1,7 @@
 import type { TransactionDescription } from '../wire.ts'
 import { AnswerReader } from './answer-reader.ts'
 import { BodyWriter } from './body-writer.ts'
-import { BrokerError } from './broker-error.ts'
+import { refusedRequest } from './broker-error.ts'
 import type { Request } from './request.ts'
 
 /** DescribeTransactions (KIP-664), version 0, which is flexible. Brokers have it since Kafka 3.0. */
@@ -17,10 +17,10 @@ export function describeTransactionRequest(transactionalId: string): Request<Tra
     // transactional_ids
     new BodyWriter().noTaggedFields().compactLength(1).compactString(transactionalId).noTaggedFields().bytes,
   ]
-  return { ...describeTransactionsApi, encode, parse: parseDescribeTransactions }
+  return { ...describeTransactionsApi, encode, parse: answer => parseDescribeTransactions(answer, transactionalId) }
 }
 
-function parseDescribeTransactions(answer: Buffer): TransactionDescription {
+function parseDescribeTransactions(answer: Buffer, transactionalId: string): TransactionDescription {
   const reader = new AnswerReader(answer)
   reader.skipTaggedFields() // Of the header.
   reader.skip(4) // throttle_time_ms
@@ -30,6 +30,6 @@ function parseDescribeTransactions(answer: Buffer): TransactionDescription {
   const state = reader.compactString()
   reader.skip(4 + 8) // transaction_timeout_ms transaction_start_time_ms
   const identity = { producerId: reader.int64(), producerEpoch: reader.int16() }
-  if (errorCode !== 0) throw new BrokerError(errorCode)
+  if (errorCode !== 0) throw refusedRequest('DescribeTransactions', errorCode, transactionalId)
   return { state, ...identity } // The partitions that follow are of no interest.
 }

@@ -1,7 +1,7 @@
 import type { TransactionalIdentity } from '../wire.ts'
 import { AnswerReader } from './answer-reader.ts'
 import { BodyWriter } from './body-writer.ts'
-import { BrokerError } from './broker-error.ts'
+import { refusedRequest } from './broker-error.ts'
 import type { Request } from './request.ts'
 
 /** EndTxn, version 1: brokers have it since Kafka 2.0. Version 2 answers 90 (PRODUCER_FENCED) in place of 47. */
@@ -13,7 +13,11 @@ export const endTxnApi = { apiKey: 26, apiVersion: 1 }
  * BrokerError.
  */
 export function endTxnRequest(identity: TransactionalIdentity, outcome: 'commit' | 'abort'): Request<void> {
-  return { ...endTxnApi, encode: () => [encodeEndTxn(identity, outcome)], parse: parseEndTxn }
+  return {
+    ...endTxnApi,
+    encode: () => [encodeEndTxn(identity, outcome)],
+    parse: answer => parseEndTxn(answer, identity),
+  }
 }
 
 /** transactional_id producer_id producer_epoch committed */
@@ -23,9 +27,9 @@ function encodeEndTxn(identity: TransactionalIdentity, outcome: 'commit' | 'abor
   return writer.boolean(outcome === 'commit').bytes
 }
 
-function parseEndTxn(answer: Buffer): void {
+function parseEndTxn(answer: Buffer, { transactionalId }: TransactionalIdentity): void {
   const reader = new AnswerReader(answer)
   reader.skip(4) // throttle_time_ms
   const errorCode = reader.int16()
-  if (errorCode !== 0) throw new BrokerError(errorCode)
+  if (errorCode !== 0) throw refusedRequest('EndTxn', errorCode, transactionalId)
 }

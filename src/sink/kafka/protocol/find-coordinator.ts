@@ -1,6 +1,6 @@
 import { AnswerReader } from './answer-reader.ts'
 import { BodyWriter } from './body-writer.ts'
-import { BrokerError } from './broker-error.ts'
+import { refusedRequest } from './broker-error.ts'
 import type { BrokerAddress } from './metadata.ts'
 import type { Request } from './request.ts'
 
@@ -19,15 +19,15 @@ export interface CoordinatorAddress extends BrokerAddress {
 export function findCoordinatorRequest(kind: CoordinatorKind, key: string): Request<CoordinatorAddress> {
   // key key_type
   const encode = () => [new BodyWriter().string(key).int8(keyTypes[kind]).bytes]
-  return { ...findCoordinatorApi, encode, parse: parseFindCoordinator }
+  return { ...findCoordinatorApi, encode, parse: answer => parseFindCoordinator(answer, key) }
 }
 
-function parseFindCoordinator(answer: Buffer): CoordinatorAddress {
+function parseFindCoordinator(answer: Buffer, key: string): CoordinatorAddress {
   const reader = new AnswerReader(answer)
   reader.skip(4) // throttle_time_ms
   const errorCode = reader.int16()
   reader.nullableString() // error_message: the code says it.
   const address = { nodeId: reader.int32(), host: reader.string(), port: reader.int32() }
-  if (errorCode !== 0) throw new BrokerError(errorCode)
+  if (errorCode !== 0) throw refusedRequest('FindCoordinator', errorCode, key)
   return address
 }

@@ -1,7 +1,7 @@
 import type { ProducerIdentity } from '../wire.ts'
 import { AnswerReader } from './answer-reader.ts'
 import { BodyWriter } from './body-writer.ts'
-import { BrokerError } from './broker-error.ts'
+import { refusedRequest } from './broker-error.ts'
 import type { Request } from './request.ts'
 
 /** InitProducerId, version 1: the last that is not flexible. Brokers have it since Kafka 2.0. */
@@ -26,14 +26,14 @@ export function initProducerIdRequest(fence?: Fence): Request<ProducerIdentity> 
   const encode = () => [
     new BodyWriter().string(fence?.transactionalId ?? null).int32(fence?.transactionTimeoutMs ?? noTimeoutMs).bytes,
   ]
-  return { ...initProducerIdApi, encode, parse: parseInitProducerId }
+  return { ...initProducerIdApi, encode, parse: answer => parseInitProducerId(answer, fence?.transactionalId) }
 }
 
-function parseInitProducerId(answer: Buffer): ProducerIdentity {
+function parseInitProducerId(answer: Buffer, transactionalId: string | undefined): ProducerIdentity {
   const reader = new AnswerReader(answer)
   reader.skip(4) // throttle_time_ms
   const errorCode = reader.int16()
   const identity = { producerId: reader.int64(), producerEpoch: reader.int16() }
-  if (errorCode !== 0) throw new BrokerError(errorCode)
+  if (errorCode !== 0) throw refusedRequest('InitProducerId', errorCode, transactionalId)
   return identity
 }

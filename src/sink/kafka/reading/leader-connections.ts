@@ -4,7 +4,7 @@ import { AnyBroker, parseAddress } from '../any-broker.ts'
 import { BrokerLines } from '../broker-lines.ts'
 import { faultOf } from '../classify.ts'
 import { type ApiVersions, apiVersionsRequest, speaks } from '../protocol/api-versions.ts'
-import { BrokerError } from '../protocol/broker-error.ts'
+import { refusedRequest } from '../protocol/broker-error.ts'
 import { type BrokerAddress, metadataApi, metadataRequest } from '../protocol/metadata.ts'
 import type { Request } from '../protocol/request.ts'
 import { type ConnectionSettings, WireConnection } from '../wire-connection.ts'
@@ -95,7 +95,7 @@ export class LeaderConnections implements AsyncDisposable {
     const { brokers, topics } = await this.#anyBroker.ask(metadataRequest([topic], version), signal)
     this.#anyBroker.learn(brokers.values())
     const errorCode = topics[0]?.errorCode ?? 0
-    if (errorCode !== 0) throw faultOf(new BrokerError(errorCode), `find the leader of ${name}`)
+    if (errorCode !== 0) throw faultOf(refusedRequest('Metadata', errorCode, topic), `find the leader of ${name}`)
     const leader = brokers.get(topics[0]?.leaders[partition] ?? -1)
     if (leader === undefined) throw new Retryable('SINK_UNAVAILABLE', `Kafka: ${name} has no leader at present`)
     return `${leader.host}:${leader.port}`
