@@ -1,9 +1,10 @@
 import type { Clock } from '../../../clock.ts'
 import { untilAborted } from '../../../deadline.ts'
 import { Configuration, Retryable } from '../../../errors.ts'
+import { advised } from '../acl-advice.ts'
 import { faultOf } from '../classify.ts'
 import { speaks } from '../protocol/api-versions.ts'
-import { BrokerError } from '../protocol/broker-error.ts'
+import { refusedRequest } from '../protocol/broker-error.ts'
 import {
   type FetchedPartition,
   type FetchQuestion,
@@ -65,12 +66,14 @@ export interface ReadOptions {
  * SINK_REJECTED; an aborted signal rejects with its reason.
  */
 export class PartitionReader implements AsyncDisposable {
+  readonly #settings: KafkaSettings
   readonly #connections: LeaderConnections
   readonly #clock: Clock
   readonly #limits: ReaderLimits
   #fetchedBytes = 0
 
   constructor({ settings, clock, limits }: ReaderOptions) {
+    this.#settings = settings
     this.#connections = new LeaderConnections({ kafka: settings, connectTimeoutMs, requestTimeoutMs }, clock)
     this.#clock = clock
     this.#limits = { ...defaultReaderLimits, ...limits }
@@ -87,7 +90,7 @@ export class PartitionReader implements AsyncDisposable {
    */
   async offset(topic: string, partition: number, at: OffsetQuestion['at'], signal: AbortSignal): Promise<bigint> {
     const request = listOffsetsRequest({ topic, partition, at, isolation: 'read_uncommitted' })
-    const answer = await this.#insist({ topic, partition }, request, signal)
+    const answer = await this.#insist({ topic, partition }, request, 'ListOffsets', signal)
     return answer.offset
   }
 
@@ -140,7 +143,7 @@ export class PartitionReader implements AsyncDisposable {
   async #fetch(question: FetchQuestion, signal: AbortSignal): Promise<FetchedPartition | undefined> {
     const fetch = fetchRequest(question, await this.#fetchVersion(signal))
     const request = { ...fetch, parse: (answer: Buffer) => fetch.parse(answer).partition ?? nothing }
-    const fetched = await this.#insist(question, request, signal)
+    const fetched = await this.#insist(question, request, 'Fetch', signal)
     if (fetched.errorCode === offsetOutOfRange) return undefined
     this.#fetchedBytes += fetched.records.length
     return fetched
@@ -160,6 +163,7 @@ export class PartitionReader implements AsyncDisposable {
   async #insist<T extends { readonly errorCode: number }>(
     { topic, partition }: Pick<FetchQuestion, 'topic' | 'partition'>,
     request: Request<T>,
+    api: 'Fetch' | 'ListOffsets',
     signal: AbortSignal,
   ): Promise<T> {
     const patience = new Patience(this.#clock, this.#limits.leaderWaitMs)
@@ -168,10 +172,11 @@ export class PartitionReader implements AsyncDisposable {
         const answer = await untilAborted(this.#connections.askLeader(topic, partition, request, signal), signal)
         if (answer.errorCode === 0 || answer.errorCode === offsetOutOfRange) return answer
         this.#connections.forget(topic, partition)
-        throw faultOf(new BrokerError(answer.errorCode), `read ${topic}-${partition}`)
+        const refused = refusedRequest(api, answer.errorCode, topic)
+        throw faultOf(refused, `read ${topic}-${partition}`)
       } catch (error) {
         signal.throwIfAborted()
-        if (!(error instanceof Retryable)) throw error
+        if (!(error instanceof Retryable)) throw advised(error, this.#settings)
         await patience.wait(error.message, signal, error)
       }
     }
