@@ -125,7 +125,7 @@ function eventWriter(json: JsonTranscoder, spans: readonly Span[]): Way {
   }))
   return () => {
     json.out.reset()
-    for (const event of events) writeChangeEvent(json, event, undefined)
+    for (const event of events) writeChangeEvent(json, event)
     return json.out.length
   }
 }

@@ -83,13 +83,12 @@ function pipelineParts(
     store,
     tailReader: target.tailReader,
     openSink: signal => target.open(sinkRequest, signal),
-    createEncoder: (sink, generation) =>
+    createEncoder: (_sink, generation) =>
       createEncoder(
         {
           key: { fields, format: key.format },
           value,
           tombstones,
-          headers: sink.capabilities.headers,
           source: `${config.name}/${name}/${slot}`,
           generation,
         },

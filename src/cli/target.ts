@@ -39,6 +39,7 @@ export async function openTarget(common: Common, signal: AbortSignal): Promise<T
   const target = createKafkaTarget({ settings, client, preset, probeTopic, producer, clock, log, meter })
   try {
     await target.check(signal)
+    if (!target.capabilities.headers) warnOfTombstones(common)
     return withTailReader(target, preset.title, new PartitionReader({ settings, clock }))
   } catch (error) {
     await target[Symbol.asyncDispose]()
@@ -46,7 +47,15 @@ export async function openTarget(common: Common, signal: AbortSignal): Promise<T
   }
 }
 
-/** Without headers no record says whose it is; with transactions there is nothing to read back. */
+/** Consumers that drop repeated records by their positions cannot place a record that has none. */
+function warnOfTombstones({ config, log }: Common): void {
+  const pipelines = config.pipelines.filter(({ tombstones }) => tombstones).map(({ name }) => name)
+  if (pipelines.length === 0) return
+  const message = `the target has no record headers, so tombstones carry no position, and consumers cannot tell a repeated one: where they drop repeated records, set value.shape: change-event and tombstones: false for ${pipelines.join(', ')}`
+  log.warn({ pipelines }, message)
+}
+
+/** With transactions there is nothing to read back. */
 function withTailReader(target: KafkaTarget, title: string, reader: PartitionReader): Target {
   const { capabilities, plan } = target
   return {
@@ -56,7 +65,7 @@ function withTailReader(target: KafkaTarget, title: string, reader: PartitionRea
       because: plan.because,
       partitionBytesPerSecond: plan.partitionBytesPerSecond,
     },
-    tailReader: capabilities.headers && !capabilities.transactions ? new Tails(reader) : undefined,
+    tailReader: capabilities.transactions ? undefined : new Tails(reader, capabilities.headers),
     open: (request, signal) => target.open(request, signal),
     async [Symbol.asyncDispose]() {
       await target[Symbol.asyncDispose]()

@@ -7,7 +7,6 @@ import type { ChangeEvent, Span } from '../event.ts'
 
 const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
-const COMMA = 0x2c
 
 /** A field of MongoDB's change event that goes into the value. */
 interface Field {
@@ -37,14 +36,9 @@ function field(name: string): Field {
 /**
  * Shape `change-event`: MongoDB's change event with its own field names, in its own order. `fullDocument` and
  * `fullDocumentBeforeChange` are the event's `after` and `before`, whatever `raw` says: they stand where `raw` has
- * them, at the end where only a lookup has found them, and are left out where undefined. `metadata`, one more member,
- * comes last. Throws a RangeError for malformed BSON.
+ * them, at the end where only a lookup has found them, and are left out where undefined. Throws a RangeError for malformed BSON.
  */
-export function writeChangeEvent(
-  json: JsonTranscoder,
-  event: Pick<ChangeEvent, 'raw' | 'after' | 'before'>,
-  metadata: Buffer | undefined,
-): void {
+export function writeChangeEvent(json: JsonTranscoder, event: Pick<ChangeEvent, 'raw' | 'after' | 'before'>): void {
   const { out } = json
   const { bytes, start, end } = event.raw
   const begin = out.length
@@ -81,11 +75,6 @@ export function writeChangeEvent(
   writeDocument(json, FULL_DOCUMENT, after)
   writeDocument(json, BEFORE_CHANGE, before)
   out.ensure(2)
-  if (metadata !== undefined) {
-    out.byte(COMMA)
-    out.copy(metadata, 0, metadata.length)
-    out.ensure(2)
-  }
   // The comma before the first member becomes the brace.
   if (out.length === begin) out.byte(OPEN_BRACE)
   else out.bytes[begin] = OPEN_BRACE

@@ -9,8 +9,6 @@ export interface EncodeOptions {
   readonly key: { readonly fields: readonly string[] | 'documentKey'; readonly format: KeyFormat }
   readonly value: { readonly format: ValueFormat; readonly shape: Shape }
   readonly tombstones: boolean
-  /** false where the target has no headers; then the same goes into the value. */
-  readonly headers: boolean
   /** `deployment/pipeline/slot`: header m2k.source. */
   readonly source: string
   /** Raised when history is given up; the first bytes of header m2k.position. */

@@ -7,7 +7,7 @@ import { PoisonEvent } from '../errors.ts'
 import type { ChangeEvent } from '../event.ts'
 import type { Meter } from '../meter.ts'
 import { writeChangeEvent } from './change-event.ts'
-import { documentOf, writeDocument } from './document.ts'
+import { documentOf } from './document.ts'
 import type { EncodedBlock, EncodeOptions, Encoder, ValueFormat } from './encode.ts'
 import { MetadataWriter } from './headers.ts'
 import { createKeyWriter, type KeyWriter } from './key.ts'
@@ -90,12 +90,12 @@ class EventEncoder implements Encoder {
     json.out = out
     json.malformedStrings = 0
     if (this.#options.value.shape === 'change-event') {
-      writeChangeEvent(json, event, this.#member(event))
+      writeChangeEvent(json, event)
     } else {
       const document = documentOf(event)
       if (document === undefined) return 'nothing'
       if (document === 'tombstone') return 'tombstone'
-      writeDocument(json, document, this.#member(event))
+      json.document(document.bytes, document.start, document.end)
     }
     if (json.malformedStrings > 0) {
       const pipeline = pipelineOf(this.#options.source)
@@ -104,15 +104,10 @@ class EventEncoder implements Encoder {
     return 'value'
   }
 
-  #member(event: ChangeEvent): Buffer | undefined {
-    return this.#options.headers ? undefined : this.#metadata.member(event)
-  }
-
   #endRecord(event: ChangeEvent, block: RecordBlock, isTombstone: boolean, recordNumber: number): void {
     block.endValue(isTombstone)
     block.out.ensure(1)
-    if (this.#options.headers) this.#metadata.headers(block.out, event, recordNumber)
-    else block.out.byte(0) // No headers: their number.
+    this.#metadata.headers(block.out, event, recordNumber)
     block.endRecord(event.timestampMs)
   }
 }

@@ -95,7 +95,7 @@ export function positionBytes(generation: number, position: Position, recordNumb
   return Buffer.from(writer.bytes.subarray(0, writer.length))
 }
 
-/** Writes the metadata of events, as headers or as a member of the value. */
+/** Writes the metadata of events, as headers. */
 export class MetadataWriter {
   readonly #origin: Origin
   readonly #position: PositionBytes
@@ -127,22 +127,6 @@ export class MetadataWriter {
     out.copy(bytes, 0, length)
     this.#writeTime(out, event.timestampMs)
     out.fixed(label)
-  }
-
-  /**
-   * The same as JSON for targets without headers: `"m2k":{"op","source","position","ts","doc"}` in UTF-8, the position
-   * in lower-case hex, which orders as its bytes do.
-   */
-  member(event: ChangeEvent): Buffer {
-    this.#position.set(event)
-    const member = {
-      op: operationCode(event.operation),
-      source: this.#origin.source,
-      position: this.#position.bytes.toString('hex', 0, this.#position.length),
-      ts: event.timestampMs,
-      doc: event.label,
-    }
-    return Buffer.from(`"m2k":${JSON.stringify(member)}`)
   }
 
   /** MongoDB's operations are few, so neither map grows. */

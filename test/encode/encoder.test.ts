@@ -61,15 +61,6 @@ test('in shape document a missing document and events without one give nothing',
   expect(values({}, { operation: 'drop' })).toEqual(['{"operationType":"drop"}'])
 })
 
-test('without headers the same goes into the value, of tombstones nowhere', () => {
-  const records = encode({ headers: false }, { operation: 'delete', documentKey })
-  expect(records.map(({ headers }) => headers)).toEqual([{}, {}])
-  expect(JSON.parse(records[0]!.value!.toString()).m2k).toMatchObject({ op: 'd', source: 'shop/orders/0' })
-  expect(records[1]!.value).toBeNull()
-  const [text] = values({ headers: false, value: document }, { operation: 'insert', documentKey, after: { a: 1 } })
-  expect(JSON.parse(text!)).toMatchObject({ a: 1, m2k: { op: 'c', doc: 'exact' } })
-})
-
 test('records of several events stand one after the other, and the memory is used again', () => {
   const encoder = encoderOf({ value: document })
   const insert = (id: string) => eventOf({ operation: 'insert', documentKey: { _id: id }, after: { a: id } })

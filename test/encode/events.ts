@@ -76,7 +76,6 @@ export function optionsOf(changes: Partial<EncodeOptions> = {}): EncodeOptions {
     key: { fields: ['_id'], format: 'extended-json' },
     value: { format: 'json', shape: 'change-event' },
     tombstones: true,
-    headers: true,
     source: 'shop/orders/0',
     generation: 1,
     ...changes,

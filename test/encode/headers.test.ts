@@ -67,18 +67,6 @@ test('writes the same from a resume token as from its position, event after even
   )
 })
 
-test('writes the same as a member of the value', () => {
-  const event = withToken(eventOf({ operation: 'insert' }))
-  const { m2k } = JSON.parse(`{${new MetadataWriter(origin).member(event)}}`)
-  expect(m2k).toEqual({
-    op: 'c',
-    source: 'shop/orders/0',
-    position: positionBytes(2, event.position, 0).toString('hex'),
-    ts: 1_700_000_000_123,
-    doc: 'exact',
-  })
-})
-
 /** Positions of which many are prefixes of others, with bytes that could be taken for the end or the record number. */
 const positions = fc.oneof(
   fc

@@ -10,8 +10,23 @@ interface ChangeValue {
   readonly updateDescription?: { readonly updatedFields: { readonly v: string } }
 }
 
-/** Everything that stands in the topics now, in the order of each partition. */
+/** A record as it stands in a topic. */
+export interface Standing {
+  readonly topic: string
+  readonly partition: number
+  readonly key: string
+  /** null: a tombstone. */
+  readonly value: Buffer | null
+}
+
+/** Everything that stands in the topics now, in the order of each partition; tombstones are passed over. */
 export async function readTopics(brokers: readonly string[], topics: readonly string[]): Promise<Seen[]> {
+  const standing = await readStanding(brokers, topics)
+  return standing.flatMap(({ value, partition }) => (value === null ? [] : [seenOf(value, partition)]))
+}
+
+/** The same as it stands there. */
+export async function readStanding(brokers: readonly string[], topics: readonly string[]): Promise<Standing[]> {
   const kafka = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING })
   const admin = kafka.admin()
   await admin.connect()
@@ -22,8 +37,8 @@ export async function readTopics(brokers: readonly string[], topics: readonly st
     }
   }
   await admin.disconnect()
-  const seen: Seen[] = []
-  if (open.size === 0) return seen
+  const standing: Standing[] = []
+  if (open.size === 0) return standing
   const consumer = kafka.consumer({ groupId: `test-${crypto.randomUUID()}`, maxWaitTimeInMs: 100 })
   await consumer.connect()
   try {
@@ -33,7 +48,10 @@ export async function readTopics(brokers: readonly string[], topics: readonly st
       eachBatch: async ({ batch }) => {
         const key = `${batch.topic}-${batch.partition}`
         if (!open.has(key)) return
-        for (const { value } of batch.messages) if (value) seen.push(seenOf(value, batch.partition))
+        const { topic, partition } = batch
+        for (const { key: name, value } of batch.messages) {
+          standing.push({ topic, partition, key: String(name), value })
+        }
         if (Number(batch.lastOffset()) + 1 >= (open.get(key) ?? 0)) open.delete(key)
         if (open.size === 0) resolve()
       },
@@ -42,7 +60,7 @@ export async function readTopics(brokers: readonly string[], topics: readonly st
   } finally {
     await consumer.disconnect()
   }
-  return seen
+  return standing
 }
 
 export function seenOf(value: Buffer, partition: number): Seen {

@@ -1,4 +1,4 @@
-import type { Clock } from '../../clock.ts'
+import { type Clock, steady } from '../../clock.ts'
 import { Configuration } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
 import type { Meter } from '../../meter.ts'
@@ -17,6 +17,7 @@ import { SizeGuard } from './size-guard.ts'
 import type { TopicLimits } from './topic-limits.ts'
 import { createWire, defaultWireLimits, type WireOptions } from './wire-platformatic.ts'
 import { openWireSink } from './wire-sink.ts'
+import { WovenSink, WovenTransactionalSink } from './woven-sink.ts'
 
 /** Batches of several partitions, and of several pipelines, travel in one request. */
 const batchesPerRequest = 4
@@ -48,10 +49,11 @@ export interface Producing extends AsyncDisposable {
  * The way that `client` names, or for `auto` the first that the cluster is new enough for. Throws a Fault, Configuration
  * SINK_UNSUPPORTED where the target cannot do what was asked for.
  */
-export async function chooseProducing(options: ProducingOptions, signal: AbortSignal): Promise<Producing> {
+export async function chooseProducing(given: ProducingOptions, signal: AbortSignal): Promise<Producing> {
+  const options = { ...given, clock: steady(given.clock) }
   const { preset, client, producer, limits, log } = options
   const wire = wireOptions(options)
-  const probed = await probe({ ...options, wire }, signal)
+  const probed = await probe({ ...given, wire }, signal)
   const { compression, batchBytes } = producer
   const plan = planProducing(preset, { client, compression, batchBytes }, probed)
   limits.bound(plan.batchBytes)
@@ -59,9 +61,10 @@ export async function chooseProducing(options: ProducingOptions, signal: AbortSi
   return plan.client === 'platformatic' ? new WireProducing(options, wire, plan) : new KafkajsProducing(options, plan)
 }
 
-/** `sink`, guarded where the target has a limit of its own for a request. */
-function guarded(sink: Sink, { recordLimitBytes }: ProducingPlan): Sink {
-  return recordLimitBytes === undefined ? sink : new SizeGuard(sink, recordLimitBytes)
+/** `sink`, guarded where the target has a limit of its own for a request, and given no headers where it refuses them. */
+function guarded(sink: Sink, { recordLimitBytes, capabilities }: ProducingPlan): Sink {
+  const within = recordLimitBytes === undefined ? sink : new SizeGuard(sink, recordLimitBytes)
+  return capabilities.headers ? within : new WovenSink(within)
 }
 
 /** A broker is given up before the producer gives up, so that there is time for another connection. */
@@ -110,7 +113,8 @@ class WireProducing implements Producing {
       ownId,
       signal,
     )
-    return request.transactions ? sink : guarded(sink, this.plan)
+    if (!request.transactions) return guarded(sink, this.plan)
+    return capabilities.headers || !('commit' in sink) ? sink : new WovenTransactionalSink(sink)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

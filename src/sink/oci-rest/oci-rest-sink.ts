@@ -3,11 +3,11 @@ import type { Meter } from '../../meter.ts'
 import type { OutRecord, Records } from '../../record.ts'
 import { outRecord } from '../../record-headers.ts'
 import type { Capabilities, Sink, TopicSpec } from '../sink.ts'
+import { wovenValue } from '../woven.ts'
 import type { Queued } from './key-queues.ts'
 import { messageJson } from './messages.ts'
 import { placeOf, type SenderParts, type Sent, StreamSender } from './stream-sender.ts'
 import type { Streams } from './streams.ts'
-import { wovenValue } from './woven.ts'
 
 const keyLimitBytes = 256
 const messageLimitBytes = 1 << 20

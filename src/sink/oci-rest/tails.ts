@@ -2,11 +2,11 @@ import type { Clock } from '../../clock.ts'
 import { Retryable } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
 import { type BackOff, backOffMs } from '../../retry.ts'
+import { readWoven } from '../woven.ts'
 import type { Api } from './api.ts'
 import { faultOf, Refused } from './api.ts'
 import { cursorAt, getMessages, type Message } from './messages.ts'
 import type { StreamFacts, Streams } from './streams.ts'
-import { readWoven } from './woven.ts'
 
 /** How far the clocks of the service may be apart, and more. */
 const marginMs = 5_000

@@ -10,7 +10,7 @@ import { OciRestSink, type OciRestSinkParts } from '../../../src/sink/oci-rest/o
 import type { Principal } from '../../../src/sink/oci-rest/principal.ts'
 import { Streams } from '../../../src/sink/oci-rest/streams.ts'
 import { Tails } from '../../../src/sink/oci-rest/tails.ts'
-import { readWoven } from '../../../src/sink/oci-rest/woven.ts'
+import { readWoven } from '../../../src/sink/woven.ts'
 import type { OciServer } from './oci-server.ts'
 
 export const never = new AbortController().signal

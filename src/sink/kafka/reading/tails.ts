@@ -1,5 +1,7 @@
 import { findHeader } from '../../../record-headers.ts'
+import { readWoven } from '../../woven.ts'
 import type { PartitionReader } from './partition-reader.ts'
+import type { ReadRecord } from './record-batches.ts'
 import { Turns } from './turns.ts'
 
 /** Partitions that are asked or read at the same time, by all pipelines and slots of the target. */
@@ -7,16 +9,27 @@ const partitionsAtOnce = 8
 const sourceName = Buffer.from('m2k.source')
 const positionName = Buffer.from('m2k.position')
 
+/** The position that a record itself tells, as a view; undefined where it is not one of `source`. */
+type PositionOf = (record: ReadRecord, source: Buffer) => Buffer | undefined
+
 /**
  * Reads back what a target without transactions has taken after a checkpoint (design decision 10). Records of others
  * among ours are passed over, and what retention has removed is missed by nobody. Throws the Faults of the reader.
+ *
+ * Where the target refuses headers the values tell, and null values tell nothing. Those before the highest position are
+ * covered by it, and those behind it are sent again: of their documents nothing of ours stands behind them, so whoever
+ * reads them twice ends as who reads them once. To take a null value for ours because it follows our delete of the same
+ * key would be wrong where another pipeline writes the same keys: ours would then never be sent.
  */
 export class Tails {
   readonly #reader: Pick<PartitionReader, 'offset' | 'readPartition'>
+  readonly #positionOf: PositionOf
   readonly #turns = new Turns(partitionsAtOnce)
 
-  constructor(reader: Pick<PartitionReader, 'offset' | 'readPartition'>) {
+  /** `headers`: whether the target keeps them; else the position is in the value. */
+  constructor(reader: Pick<PartitionReader, 'offset' | 'readPartition'>, headers: boolean) {
     this.#reader = reader
+    this.#positionOf = headers ? positionInHeaders : positionInValue
   }
 
   /** The end of each of the first `count` partitions of `topic`: what comes later has at least this offset. */
@@ -28,7 +41,7 @@ export class Tails {
   }
 
   /**
-   * The highest `m2k.position` of the records of `source` (`deployment/pipeline/slot`) in each partition, from its
+   * The highest position of the records of `source` (`deployment/pipeline/slot`) in each partition, from its
    * offset in `from` to its end; undefined where there is none.
    */
   async highest(
@@ -77,14 +90,23 @@ export class Tails {
     // Uncommitted: this target knows no transactions, or it would not be read back.
     const options = { isolation: 'read_uncommitted' } as const
     for await (const records of this.#reader.readPartition(topic, partition, BigInt(from), options, signal)) {
-      for (const { headers } of records) {
-        const ofRecord = findHeader(headers, 0, headers.length, sourceName)
-        if (ofRecord === undefined || !ofRecord.equals(source)) continue
-        const position = findHeader(headers, 0, headers.length, positionName)
+      for (const record of records) {
+        const position = this.#positionOf(record, source)
         if (position !== undefined && (highest === undefined || position.compare(highest) > 0)) highest = position
       }
       if (highest !== undefined) highest = Buffer.from(highest) // Not a view on the batch.
     }
     return highest
   }
+}
+
+function positionInHeaders({ headers }: ReadRecord, source: Buffer): Buffer | undefined {
+  const ofRecord = findHeader(headers, 0, headers.length, sourceName)
+  if (ofRecord === undefined || !ofRecord.equals(source)) return undefined
+  return findHeader(headers, 0, headers.length, positionName)
+}
+
+function positionInValue({ value }: ReadRecord, source: Buffer): Buffer | undefined {
+  const woven = value === null ? undefined : readWoven(value)
+  return woven?.source === source.toString() ? woven.position : undefined
 }

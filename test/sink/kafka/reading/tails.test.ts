@@ -4,6 +4,7 @@ import { systemClock } from '../../../../src/clock.ts'
 import { packRecords } from '../../../../src/record-headers.ts'
 import { PartitionReader } from '../../../../src/sink/kafka/reading/partition-reader.ts'
 import { Tails } from '../../../../src/sink/kafka/reading/tails.ts'
+import { wovenValue } from '../../../../src/sink/woven.ts'
 import { never, record, targetFor } from '../fixture.ts'
 import { KafkaProxy, transactionApis } from '../proxy/proxy.ts'
 import { makeTopic } from '../wire-fixture.ts'
@@ -46,7 +47,7 @@ it('reads the highest position of a source in each partition, among foreign reco
     settings: { brokers: proxy.brokers, clientId: 'test' },
     clock: systemClock,
   })
-  const tails = new Tails(reader)
+  const tails = new Tails(reader, true)
   const ends = await tails.ends(topic, 4, never)
   expect(ends).toEqual([1, 6, 1, 0])
   const highest = (from: readonly number[], source = 's') => tails.highest(topic, from, source, never)
@@ -66,7 +67,7 @@ it('does not miss what retention has removed', async () => {
   await admin.connect()
   await admin.fetchTopicOffsets(topic) // Else kafkajs knows no leader to delete from.
   await using reader = new PartitionReader({ settings: { brokers, clientId: 'test' }, clock: systemClock })
-  const tails = new Tails(reader)
+  const tails = new Tails(reader, true)
   await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '3' }] })
   expect(await tails.highest(topic, [0], 's', never)).toEqual([Buffer.of(4)])
   await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '4' }] })
@@ -75,21 +76,51 @@ it('does not miss what retention has removed', async () => {
   await admin.disconnect()
 })
 
+it('without headers reads positions from values, and takes nothing from null values', async () => {
+  await using proxy = await KafkaProxy.open({ brokers, refused: transactionApis, versions: oldVersions })
+  const topic = await makeTopic(brokers, 3)
+  await using target = targetFor(proxy.brokers)
+  await target.check(never)
+  await using sink = await target.open({ pipeline: 'p', transactionalId: undefined, transactions: false }, never)
+  const woven = (partition: number, n: number, source = 's') => {
+    const { headers, ...record } = own(topic, partition, n, source)
+    return { ...record, headers: {}, value: wovenValue({ headers, value: Buffer.from('{"a":1}') }) }
+  }
+  const foreign = { ...woven(0, 0), value: Buffer.from('{"m2k":"of somebody else"}') }
+  const tombstone = { ...woven(0, 0), value: null }
+  const inHeaders = { ...own(topic, 0, 9) }
+  await sink.send(packRecords([woven(0, 3), foreign, woven(0, 4), tombstone, woven(0, 8, 'other'), inHeaders]), never)
+  await sink.send(packRecords([{ ...tombstone, partition: 1 }, woven(2, 1)]), never)
+
+  await using reader = new PartitionReader({
+    settings: { brokers: proxy.brokers, clientId: 'test' },
+    clock: systemClock,
+  })
+  const tails = new Tails(reader, false)
+  expect(await tails.highest(topic, [0, 0, 0], 's', never)).toEqual([Buffer.of(4), undefined, Buffer.of(1)])
+  expect(await tails.highest(topic, [3, 0, 1], 's', never)).toEqual([undefined, undefined, undefined])
+})
+
 it('gives up all partitions with the first that fails, and tells of it when all have ended', async () => {
   let reading = 0
-  const tails = new Tails({
-    async offset(_topic, partition, _at, signal) {
-      reading += 1
-      try {
-        if (partition === 1) throw new Error('no right to it')
-        await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }))
-        return 0n
-      } finally {
-        reading -= 1
-      }
+  const tails = new Tails(
+    {
+      async offset(_topic, partition, _at, signal) {
+        reading += 1
+        try {
+          if (partition === 1) throw new Error('no right to it')
+          await new Promise((_, reject) =>
+            signal.addEventListener('abort', () => reject(signal.reason), { once: true }),
+          )
+          return 0n
+        } finally {
+          reading -= 1
+        }
+      },
+      async *readPartition() {},
     },
-    async *readPartition() {},
-  })
+    true,
+  )
   await expect(tails.ends('t', 100, never)).rejects.toThrow('no right to it')
   expect(reading).toBe(0)
   const stop = new AbortController()

@@ -1,15 +1,14 @@
-import { Configuration } from '../../errors.ts'
-import type { OutRecord } from '../../record.ts'
+import { Configuration } from '../errors.ts'
+import type { OutRecord } from '../record.ts'
 
 const openBrace = 0x7b
 const closeBrace = 0x7d
 const emptyObjectBytes = 2
 
 /**
- * The value of `record` with its headers inside, as messages of OCI Streaming have none: the first member of the JSON
- * object is `"m2k":{"op","source","position","ts","doc"}`, the position in lower-case hex. A tombstone is an object with
- * no other member: the service has no null values, and a delete without its position could not be told from an older
- * one that is sent again.
+ * The value of `record` with its headers inside, for targets that have none: the first member of the JSON object is
+ * `"m2k":{"op","source","position","ts","doc"}`, the position in lower-case hex, which orders as its bytes do. Of a
+ * tombstone it makes an object with no other member, for services without null values.
  *
  * First, so that readers find it without parsing the rest; should a document have a field of that name, most JSON
  * readers keep the last, which is the user's.
@@ -26,7 +25,7 @@ export function wovenValue({ headers, value }: Pick<OutRecord, 'headers' | 'valu
   const head = `{"m2k":${JSON.stringify(metadata)}`
   if (value === null || value.length === emptyObjectBytes) return Buffer.from(`${head}}`)
   if (value[0] !== openBrace || value.at(-1) !== closeBrace) {
-    throw new Configuration('CONFIG_INVALID', 'sink.type oci-rest writes JSON objects only')
+    throw new Configuration('CONFIG_INVALID', 'where the target has no headers, values are JSON objects only')
   }
   return Buffer.concat([Buffer.from(`${head},`), value.subarray(1)])
 }

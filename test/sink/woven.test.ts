@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { readWoven, wovenValue } from '../../../src/sink/oci-rest/woven.ts'
+import { readWoven, wovenValue } from '../../src/sink/woven.ts'
 
 const headersOf = (source: string, position: Buffer) => ({
   'm2k.op': 'u',
