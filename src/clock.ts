@@ -10,6 +10,8 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>
   /** Uniform in [0, 1). */
   random(): number
+  /** Goes on evenly when the machine's time is set, milliseconds and fractions; absent: `nowMs` does. See `steady`. */
+  monotonicMs?(): number
   /** How long this thread has had nothing to do since it began, milliseconds and fractions; absent: not known. */
   idleMs?(): number
 }
@@ -26,7 +28,19 @@ export const systemClock: Clock = {
     }
   },
   random: () => Math.random(),
+  // From the time of day when the process began, so that no time seems long past that is only absent.
+  monotonicMs: () => performance.timeOrigin + performance.now(),
   idleMs: () => performance.eventLoopUtilization().idle,
+}
+
+/**
+ * The same clock for those who measure how long something takes, or when something is due: its `nowMs` is not stepped
+ * when the machine's time is set, and so does not tell the time of day. What it gives must not leave the process.
+ */
+export function steady(clock: Clock): Clock {
+  if (clock.monotonicMs === undefined) return clock
+  const nowMs = () => clock.monotonicMs?.() ?? clock.nowMs()
+  return { ...clock, nowMs, sleep: (ms, signal) => clock.sleep(ms, signal), random: () => clock.random() }
 }
 
 /** Text that nobody can guess, of `bytes` random bytes: for what a login must never repeat. */

@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest'
-import { systemClock } from '../src/clock.ts'
+import { describe, expect, test, vi } from 'vitest'
+import { type Clock, steady, systemClock } from '../src/clock.ts'
 
 test('knows how long the thread had nothing to do: while it sleeps, not while it computes', async () => {
   const idleMs = () => systemClock.idleMs?.() ?? Number.NaN
@@ -46,4 +46,24 @@ test('now is the time of the machine, and chance stays in [0, 1)', () => {
   expect(now).toBeGreaterThanOrEqual(before)
   expect(now).toBeLessThanOrEqual(Date.now())
   for (let i = 0; i < 100; i++) expect(Math.floor(systemClock.random())).toBe(0)
+})
+
+describe('a steady clock', () => {
+  test('goes on when the time of day is set, and sleeps as before', async () => {
+    const even = steady(systemClock)
+    expect(Math.abs(even.nowMs() - systemClock.nowMs())).toBeLessThan(86_400_000) // Of the same epoch, roughly.
+    const beforeMs = even.nowMs()
+    const anHourAgoMs = Date.now() - 3_600_000
+    using _ = vi.spyOn(Date, 'now').mockImplementation(() => anHourAgoMs)
+    expect(systemClock.nowMs()).toBe(anHourAgoMs)
+    expect(even.nowMs()).toBeGreaterThanOrEqual(beforeMs)
+    await even.sleep(1)
+    expect(even.nowMs()).toBeGreaterThan(beforeMs)
+    expect(even.idleMs?.()).toBeTypeOf('number')
+  })
+
+  test('is the clock itself where that is never stepped', () => {
+    const clock: Clock = { nowMs: () => 1, sleep: async () => undefined, random: () => 0 }
+    expect(steady(clock)).toBe(clock)
+  })
 })

@@ -1,5 +1,5 @@
 import { type Document, type MongoClient, MongoServerError } from 'mongodb'
-import type { Clock } from '../clock.ts'
+import { type Clock, steady } from '../clock.ts'
 import { untilAborted } from '../deadline.ts'
 import { Configuration, Fenced, Retryable } from '../errors.ts'
 import type { StoredPosition } from '../position.ts'
@@ -157,7 +157,8 @@ class MongoCheckpoints implements CheckpointStore {
 
   /** Tries until it is known whether the save took effect: one that seemed to fail is found by its number. */
   async #write(id: Document, kept: Kept): Promise<void> {
-    const { clock, saveLimitMs = defaultSaveLimitMs } = this.#options
+    const { saveLimitMs = defaultSaveLimitMs } = this.#options
+    const clock = steady(this.#options.clock)
     const untilMs = clock.nowMs() + saveLimitMs
     for (let attempt = 1; ; attempt += 1) {
       try {

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import { type Clock, steady } from '../clock.ts'
 import { Retryable } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { type BackOff, backOffMs } from '../retry.ts'
@@ -17,7 +17,8 @@ export interface WaitParts {
  * over. Throws the last fault then, and every other fault at once.
  */
 export async function waitFor<T>(parts: WaitParts, open: () => Promise<T>, stop: AbortSignal): Promise<T> {
-  const { what, clock, log } = parts
+  const { what, log } = parts
+  const clock = steady(parts.clock)
   const deadlineMs = clock.nowMs() + parts.limitMs
   for (let attempt = 1; ; attempt++) {
     try {

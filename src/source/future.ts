@@ -1,14 +1,44 @@
-import type { Clock } from '../clock.ts'
+import { type Clock, steady } from '../clock.ts'
 import { untilAborted } from '../deadline.ts'
 import { PositionLost, Retryable } from '../errors.ts'
 import { type ClusterTime, Position } from '../position.ts'
 import { backOffMs } from '../retry.ts'
 
 /**
- * How often a primary is asked, over eleven seconds: one that has just been elected may be behind, by a part of a second,
- * until something is written, and MongoDB writes a no-op every ten seconds by itself. A restored backup stays behind.
+ * How long a primary may be behind a position: one that has just been elected is, by a part of a second, until something
+ * is written, and MongoDB writes a no-op every ten seconds by itself. A restored backup stays behind.
  */
-export const futureLimit = 10
+export const futurePatienceMs = 11_000
+
+/** How long a primary has been behind, in one row of failures. Use it up with one position. */
+export class FuturePatience {
+  readonly #clock: Clock
+  #sinceMs: number | undefined
+
+  constructor(clock: Clock) {
+    this.#clock = steady(clock)
+  }
+
+  /** Told of every failure. Whether it says that the primary is behind, and has been for too long. */
+  isOver(error: unknown): boolean {
+    if (!isFromFuture(error)) {
+      this.reset() // Whoever answers next may just have been elected.
+      return false
+    }
+    const nowMs = this.#clock.nowMs()
+    this.#sinceMs ??= nowMs
+    return nowMs - this.#sinceMs >= futurePatienceMs
+  }
+
+  /** The primary was not behind. */
+  reset(): void {
+    this.#sinceMs = undefined
+  }
+}
+
+export function isFromFuture(error: unknown): boolean {
+  return error instanceof PositionLost && error.code === 'SOURCE_FROM_FUTURE'
+}
 
 /**
  * A position that the primary has not reached is not of this history (decision 6): the server would wait for it in
@@ -39,23 +69,29 @@ const backOff = { initialMs: 100, maxMs: 2_000 }
  */
 export class FutureGuard {
   readonly #settings: FutureGuardSettings
+  readonly #clock: Clock
   #reached: ClusterTime = 0n
   #asking: Promise<ClusterTime> | undefined
 
   constructor(settings: FutureGuardSettings) {
     this.#settings = settings
+    this.#clock = steady(settings.clock)
   }
 
   /** Throws PositionLost SOURCE_FROM_FUTURE, Retryable, or the reason of `signal`. */
   async check(position: Position, signal: AbortSignal): Promise<void> {
-    const { clock, patienceMs } = this.#settings
+    const { patienceMs } = this.#settings
+    const clock = this.#clock
     const startMs = clock.nowMs()
+    const future = new FuturePatience(clock)
     for (let failures = 1; position.clusterTime > this.#reached + 1n; failures++) {
       try {
         refuseFuture(position, await untilAborted(this.#ask(), signal))
         return
       } catch (error) {
-        if (!mayAskAgain(error, failures, clock.nowMs() - startMs > patienceMs)) throw error
+        const isLate = clock.nowMs() - startMs > patienceMs
+        const isOver = future.isOver(error)
+        if (isOver || !(isFromFuture(error) || (error instanceof Retryable && !isLate))) throw error
       }
       await clock.sleep(backOffMs(backOff, failures, clock), signal)
     }
@@ -73,9 +109,4 @@ export class FutureGuard {
       })
     return this.#asking
   }
-}
-
-function mayAskAgain(error: unknown, failures: number, isLate: boolean): boolean {
-  if (error instanceof PositionLost) return failures < futureLimit
-  return error instanceof Retryable && !isLate
 }

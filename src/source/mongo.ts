@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { MongoClient } from 'mongodb'
-import type { Clock } from '../clock.ts'
+import { type Clock, steady } from '../clock.ts'
 import { Configuration } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Meter } from '../meter.ts'
@@ -122,7 +122,7 @@ class MongoSources implements Mongo {
     this.#client = client
     this.#owned = owned
     const { clock, log, stallMs = 10_000, reach = defaultReach } = options
-    this.#hub = new Hub({ clock, log, gatherMs, stallMs, reach, open: opening => this.#reader(opening) })
+    this.#hub = new Hub({ clock: steady(clock), log, gatherMs, stallMs, reach, open: opening => this.#reader(opening) })
     const operationTime = () => this.#operationTime(new AbortController().signal)
     this.#future = new FutureGuard({ clock, operationTime, patienceMs: options.patienceMs ?? defaultPatienceMs })
   }

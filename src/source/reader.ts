@@ -1,4 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises'
+import { type Clock, steady } from '../clock.ts'
 import { type Fault, Retryable } from '../errors.ts'
 import type { ChangeBatch } from '../event.ts'
 import type { Logger } from '../log.ts'
@@ -9,7 +10,7 @@ import { BatchSize } from './batch-size.ts'
 import { classify, isTokenRefused } from './classify.ts'
 import { ChangeStreamCursor, type CursorSettings, type Start } from './cursor.ts'
 import { EnvelopeReader } from './envelope.ts'
-import { futureLimit, refuseFuture } from './future.ts'
+import { FuturePatience, isFromFuture, refuseFuture } from './future.ts'
 import { EventOffsets, type RawEvent } from './raw-event.ts'
 import { type CursorReply, endOf } from './reply.ts'
 
@@ -40,8 +41,9 @@ interface Progress {
   position: Position
   start: Start
   failures: number
-  /** When the present row of failures began, milliseconds since the Unix epoch. */
+  /** When the present row of failures began, by the steady clock. */
   failingSinceMs: number | undefined
+  readonly future: FuturePatience
   /** Grows while nothing arrives: a getMore that scans a long oplog is slow, not dead, and needs one long turn. */
   deadlineMs: number
   opened: boolean
@@ -53,11 +55,14 @@ interface Progress {
  */
 export class ChangeStreamReader {
   readonly #settings: ReaderSettings
+  /** A time of day that is set back would add to our patience. */
+  readonly #clock: Clock
   readonly #envelopes = new EnvelopeReader()
   readonly #size: BatchSize
 
   constructor(settings: ReaderSettings) {
     this.#settings = settings
+    this.#clock = steady(settings.clock)
     this.#size = new BatchSize(settings.batchBytes, settings.maxBatchEvents)
   }
 
@@ -71,6 +76,7 @@ export class ChangeStreamReader {
       start: { kind: 'token', position: from },
       failures: 0,
       failingSinceMs: undefined,
+      future: new FuturePatience(this.#clock),
       deadlineMs: this.#settings.deadlineMs,
       opened: false,
     }
@@ -115,7 +121,8 @@ export class ChangeStreamReader {
 
   /** Waits before the next try; throws where there shall be none. */
   async #recover(error: unknown, progress: Progress, signal: AbortSignal): Promise<void> {
-    const { clock, log, meter, patienceMs } = this.#settings
+    const { log, meter, patienceMs } = this.#settings
+    const clock = this.#clock
     if (isTokenRefused(error) && progress.start.kind === 'token' && progress.start.position.resumeToken) {
       log.info({ position: progress.position.toString() }, 'The resume token is not of this stream: resuming by time')
       progress.start = { kind: 'time', clusterTime: progress.position.clusterTime }
@@ -124,13 +131,13 @@ export class ChangeStreamReader {
     const fault = classify(error, progress.opened ? 'read' : 'open')
     if (fault.code === 'SOURCE_HISTORY_LOST') meter.count('source_history_lost_total', {})
     progress.failures++
-    if (!mayRetry(fault, progress)) throw fault
+    if (progress.future.isOver(fault) || !mayRetry(fault)) throw fault
     const nowMs = clock.nowMs()
     progress.failingSinceMs ??= nowMs
     if (fault.code === 'SOURCE_STALLED' && progress.deadlineMs < maxDeadlineMs) {
       // Patience waits: a new reader would begin with the short deadline again, and never get through a long scan.
       progress.deadlineMs = Math.min(progress.deadlineMs * 2, maxDeadlineMs)
-    } else if (nowMs - progress.failingSinceMs > patienceMs) {
+    } else if (!isFromFuture(fault) && nowMs - progress.failingSinceMs > patienceMs) {
       throw fault
     }
     log.warn(
@@ -145,9 +152,8 @@ export class ChangeStreamReader {
   }
 }
 
-function mayRetry(fault: Fault, progress: Progress): boolean {
-  if (fault.code === 'SOURCE_FROM_FUTURE') return progress.failures < futureLimit
-  return fault instanceof Retryable
+function mayRetry(fault: Fault): boolean {
+  return fault instanceof Retryable || isFromFuture(fault)
 }
 
 /** The events after `position`: what a stream opened by time repeats is dropped. */
@@ -176,6 +182,7 @@ function batchOf(reply: CursorReply, asked: number, envelopes: EnvelopeReader, p
 function advance(progress: Progress, position: Position, deadlineMs: number): void {
   progress.failures = 0
   progress.failingSinceMs = undefined
+  progress.future.reset()
   progress.deadlineMs = deadlineMs
   if (position.compare(progress.position) <= 0) return
   progress.position = position

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import { type Clock, steady } from '../clock.ts'
 import { untilAborted } from '../deadline.ts'
 import { asFault, type Fault, Fenced, Retryable } from '../errors.ts'
 import type { Group, Member } from './group.ts'
@@ -108,10 +108,11 @@ export class Heartbeats implements Disposable {
     const member = this.#member!
     const waiting = this.#waiting.splice(0)
     const guard = this.#startGuard()
-    const sentAtMs = clock.nowMs()
+    const sent = [clock, steady(clock)].map(by => ({ by, atMs: by.nowMs() }))
     const standing = await group.heartbeat(member, this.#ended.signal).catch(asFault)
-    // An answer that a frozen process finds when it wakes up was true once. A clock that was stepped costs one question.
-    const isFresh = clock.nowMs() - sentAtMs < sessionTimeoutMs
+    // An answer that a frozen process finds when it wakes up was true once. The steady clock may stand still in a machine
+    // that sleeps, the time of day may be stepped, which costs one question: so both must agree.
+    const isFresh = sent.every(({ by, atMs }) => by.nowMs() - atMs < sessionTimeoutMs)
     const isWell = isFresh && (standing === 'member' || standing === 'rebalance')
     if (isWell && !this.#ended.signal.aborted) {
       this.#guard?.abort()

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import type { Clock } from '../../src/clock.ts'
 import { Retryable } from '../../src/errors.ts'
 import { Position } from '../../src/position.ts'
-import { FutureGuard, futureLimit } from '../../src/source/future.ts'
+import { FutureGuard, futurePatienceMs } from '../../src/source/future.ts'
 
 const never = new AbortController().signal
 const at = (time: bigint) => Position.ofTime(time)
@@ -20,7 +20,8 @@ function guardOf(...answers: readonly (bigint | Error)[]) {
     if (answer instanceof Error) throw answer
     return answer
   }
-  return { guard: new FutureGuard({ clock, operationTime, patienceMs: 30_000 }), asked: () => asked }
+  const guard = new FutureGuard({ clock, operationTime, patienceMs: 30_000 })
+  return { guard, asked: () => asked, passedMs: () => nowMs }
 }
 
 it('asks once for many, and not again for what was reached', async () => {
@@ -35,9 +36,17 @@ it('asks once for many, and not again for what was reached', async () => {
 
 it('gives a new primary time, and refuses what MongoDB does not reach', async () => {
   await guardOf(3n, 4n, 10n).guard.check(at(11n), never)
-  const { guard, asked } = guardOf(3n)
+  const { guard, passedMs } = guardOf(3n)
   await expect(guard.check(at(5n), never)).rejects.toMatchObject({ name: 'PositionLost', code: 'SOURCE_FROM_FUTURE' })
-  expect(asked()).toBe(futureLimit)
+  expect(passedMs()).toBeGreaterThanOrEqual(futurePatienceMs)
+  expect(passedMs()).toBeLessThanOrEqual(futurePatienceMs + 2_000) // The longest pause.
+})
+
+it('gives a primary its time from when there is one', async () => {
+  const absent = Array.from({ length: 15 }, gone)
+  const { guard, passedMs } = guardOf(...absent, 3n, 3n, 3n, 10n)
+  await guard.check(at(5n), never)
+  expect(passedMs()).toBeGreaterThan(futurePatienceMs)
 })
 
 it('waits for a primary, but not for ever', async () => {

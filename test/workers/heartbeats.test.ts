@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
+import type { Clock } from '../../src/clock.ts'
 import { Fenced, Retryable } from '../../src/errors.ts'
 import type { Group, Standing } from '../../src/workers/group.ts'
 import { Heartbeats, heartbeatPauseMs } from '../../src/workers/heartbeats.ts'
@@ -9,7 +10,7 @@ const never = new AbortController().signal
 const member = { memberId: 'm', generation: 1 }
 
 /** Heartbeats whose answers the test gives, one after the other. */
-function heartbeats() {
+function heartbeats(clockOf: (time: VirtualTime) => Clock = time => time) {
   const time = new VirtualTime(1)
   const asked: PromiseWithResolvers<Standing>[] = []
   const events: string[] = []
@@ -25,7 +26,7 @@ function heartbeats() {
     [Symbol.dispose]() {},
   }
   const beats = new Heartbeats({
-    ...{ group, clock: time, sessionTimeoutMs: 6_000 },
+    ...{ group, clock: clockOf(time), sessionTimeoutMs: 6_000 },
     onRebalance: () => events.push('rebalance'),
     onLost: fault => events.push(fault.message),
   })
@@ -125,6 +126,29 @@ describe('heartbeats', () => {
     expect(time.nowMs() - sentAtMs).toBe(6_000)
     await answer('member') // Too late.
     expect(await outcome(confirmed)).toBe(events[0])
+  })
+
+  it.each(['the time of day', 'the steady clock'])('do not count where %s says that the answer is old', async which => {
+    let aheadMs = 0
+    const { beats, answer, asked, time, events, confirm } = heartbeats(given => ({
+      nowMs: () => given.nowMs() + (which === 'the time of day' ? aheadMs : 0),
+      monotonicMs: () => given.nowMs() + (which === 'the steady clock' ? aheadMs : 0),
+      sleep: (ms, signal) => given.sleep(ms, signal),
+      random: () => given.random(),
+    }))
+    beats.joined(member)
+    beats.synced()
+    await answer('member')
+    const confirmed = confirm()
+    await turn()
+    expect(asked).toHaveLength(2)
+    aheadMs = 6_000 // As after a sleep of the machine, in which no timer runs.
+    await answer('member')
+    expect(await outcome(confirmed)).toBe('waiting')
+    await time.run(() => asked.length > 2)
+    await answer('member')
+    expect(await outcome(confirmed)).toBe('confirmed')
+    expect(events).toEqual([])
   })
 
   it('refuse who waits when they are disposed of, also during a question', async () => {

@@ -1,4 +1,4 @@
-import type { Clock } from '../../clock.ts'
+import { type Clock, steady } from '../../clock.ts'
 import { Alarm } from './producer/alarm.ts'
 
 /**
@@ -21,10 +21,10 @@ export class Silence {
 
   /** `onSilence`: for `silenceMs` nothing was heard though something was asked; again whenever as long has passed. */
   constructor(clock: Clock, onSilence: () => void) {
-    this.#clock = clock
+    this.#clock = steady(clock)
     this.#onSilence = onSilence
-    this.#alarm = new Alarm(clock, () => this.#listen())
-    this.#sinceMs = clock.nowMs()
+    this.#alarm = new Alarm(this.#clock, () => this.#listen())
+    this.#sinceMs = this.#clock.nowMs()
   }
 
   /** Nothing was heard since `onSilence` was called. */

@@ -1,5 +1,5 @@
 import type { Admin, ITopicConfig } from 'kafkajs'
-import type { Clock } from '../../clock.ts'
+import { type Clock, steady } from '../../clock.ts'
 import { Configuration, Retryable } from '../../errors.ts'
 import { isTopicName, type TopicSpec } from '../sink.ts'
 import { protocolCode } from './classify.ts'
@@ -94,7 +94,8 @@ async function partitionCount(admin: Admin, topic: string): Promise<number | und
   }
 }
 
-async function waitForLeaders(admin: Admin, topic: string, clock: Clock, signal: AbortSignal): Promise<number> {
+async function waitForLeaders(admin: Admin, topic: string, given: Clock, signal: AbortSignal): Promise<number> {
+  const clock = steady(given)
   const untilMs = clock.nowMs() + leadersLimitMs
   for (;;) {
     const partitions = await partitionCount(admin, topic)

@@ -1,4 +1,4 @@
-import type { Clock } from '../../../clock.ts'
+import { type Clock, steady } from '../../../clock.ts'
 import { Retryable } from '../../../errors.ts'
 
 const pause = { firstMs: 10, longestMs: 250 } as const
@@ -11,7 +11,7 @@ export class Patience {
   #pauseMs: number = pause.firstMs
 
   constructor(clock: Clock, limitMs: number) {
-    this.#clock = clock
+    this.#clock = steady(clock)
     this.#limitMs = limitMs
   }
 

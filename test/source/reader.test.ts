@@ -1,0 +1,102 @@
+import { BSON, type Document, Long, type MongoClient, MongoNetworkError, Timestamp } from 'mongodb'
+import { describe, expect, it } from 'vitest'
+import type { Clock } from '../../src/clock.ts'
+import { silentLogger } from '../../src/log.ts'
+import { silentMeter } from '../../src/meter.ts'
+import { Position } from '../../src/position.ts'
+import { futurePatienceMs } from '../../src/source/future.ts'
+import { ChangeStreamReader } from '../../src/source/reader.ts'
+import { VirtualTime } from '../sink/kafka/producer/virtual-time.ts'
+
+const patienceMs = 30_000
+/** Between two tries at most. */
+const longestPauseMs = 2_000
+const gone = () => new MongoNetworkError('gone')
+const at = (second: number) => Position.ofTime(BigInt(second) << 32n)
+
+/** A primary that has reached that second: what it answers to an aggregate, and to a getMore. */
+function primaryAt(second: number, { getMore }: Document): Document {
+  const _data = `82${second.toString(16).padStart(8, '0')}000000012B022C0100296E04`
+  const batch = getMore ? { nextBatch: [], postBatchResumeToken: { _data } } : { firstBatch: [] }
+  const cursor = Buffer.from(BSON.serialize({ id: Long.fromNumber(5), ...batch }))
+  return { cursor, operationTime: new Timestamp({ t: second, i: 1 }) }
+}
+
+/** A reader of the MongoDB that answers as `answer` says, in virtual time; `stepMs` sets the time of day. */
+function stage(answer: (command: Document, passedMs: number) => Document) {
+  const time = new VirtualTime(1)
+  const startMs = time.nowMs()
+  const passedMs = () => time.nowMs() - startMs
+  let steppedMs = 0
+  const clock: Clock = {
+    nowMs: () => time.nowMs() + steppedMs,
+    monotonicMs: () => time.nowMs(),
+    sleep: (ms, signal) => time.sleep(ms, signal),
+    random: () => time.random(),
+  }
+  const client = {
+    startSession: () => ({ endSession: async () => undefined }),
+    db: () => ({ command: async (command: Document) => answer(command, passedMs()) }),
+  } as unknown as MongoClient
+  const reader = new ChangeStreamReader({
+    ...{ client, clock, log: silentLogger, meter: silentMeter, filter: undefined, awaitMs: 1_000 },
+    scope: { db: 'd', collection: undefined },
+    images: { after: 'default', before: 'default' },
+    ...{ deadlineMs: 10_000, batchBytes: 3 << 20, maxBatchEvents: 5_000, patienceMs },
+  })
+  /** The code with which it ends, or `read` once there is a batch. */
+  const read = async (from: Position): Promise<string> => {
+    const stop = new AbortController()
+    let ending: string | undefined
+    const first = async () => {
+      for await (const _ of reader.read(from, stop.signal)) return 'read'
+      return 'nothing'
+    }
+    first().then(
+      word => {
+        ending = word
+      },
+      error => {
+        ending = error.code
+      },
+    )
+    // Where nothing is to happen later, it still works on what has happened.
+    for (let turns = 0; turns < 100 && ending === undefined; turns++) await time.run(() => ending !== undefined)
+    stop.abort()
+    return ending ?? 'pending'
+  }
+  const setClock = (ms: number) => {
+    steppedMs = ms
+  }
+  return { read, passedMs, setClock }
+}
+
+describe('the patience of a reader', () => {
+  it.each([-3_600_000, 0, 3_600_000])('lasts as long when the time of day is set by %d ms', async stepMs => {
+    const { read, passedMs, setClock } = stage((_, ms) => {
+      if (ms > 5_000) setClock(stepMs)
+      throw gone()
+    })
+    expect(await read(at(10))).toBe('SOURCE_NETWORK')
+    expect(passedMs()).toBeGreaterThan(patienceMs)
+    expect(passedMs()).toBeLessThanOrEqual(patienceMs + longestPauseMs)
+  })
+
+  it('with a primary that is behind is eleven seconds', async () => {
+    const { read, passedMs } = stage(command => primaryAt(8, command))
+    expect(await read(at(10))).toBe('SOURCE_FROM_FUTURE')
+    expect(passedMs()).toBeGreaterThanOrEqual(futurePatienceMs)
+    expect(passedMs()).toBeLessThanOrEqual(futurePatienceMs + longestPauseMs)
+  })
+
+  it('with a primary that is behind begins when there is one', async () => {
+    const downMs = patienceMs - longestPauseMs
+    const caughtUpMs = downMs + futurePatienceMs - longestPauseMs
+    const { read, passedMs } = stage((command, ms) => {
+      if (ms < downMs) throw gone()
+      return primaryAt(ms < caughtUpMs ? 8 : 10, command)
+    })
+    expect(await read(at(10))).toBe('read')
+    expect(passedMs()).toBeGreaterThan(patienceMs)
+  })
+})
