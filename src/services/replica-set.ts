@@ -12,6 +12,7 @@ import { Workspace } from './workspace.ts'
 const setName = 'rs0'
 const defaultElectionTimeoutMs = 2_000
 const defaultOplogSizeMb = 256
+const defaultCheckpointIntervalS = 60
 const electionWaitMs = 60_000
 const pollMs = 50
 /** Not a secret: the server is ours, listens on 127.0.0.1 and is gone after the test. */
@@ -47,7 +48,11 @@ export async function startReplicaSet(options: ReplicaSetOptions): Promise<Repli
 }
 
 async function replicaSetArguments(options: ReplicaSetOptions, workspace: Workspace): Promise<string[]> {
-  const args = ['--replSet', setName, '--oplogSize', String(options.oplogSizeMb ?? defaultOplogSizeMb)]
+  const args = [
+    ...['--replSet', setName, '--oplogSize', String(options.oplogSizeMb ?? defaultOplogSizeMb)],
+    // As a --setParameter it is heeded only after the first minute.
+    ...['--syncdelay', String(options.checkpointIntervalS ?? defaultCheckpointIntervalS)],
+  ]
   if (!options.auth) return args
   const keyFile = join(workspace.dir, 'key')
   await writeFile(keyFile, 'bW9uZ28ya2Fma2E', { mode: 0o600 })

