@@ -5,7 +5,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/services.ts'],
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 240_000,
+    // Safety nets, and not what is tested: on two busy cores a broker alone may take a minute to start.
+    testTimeout: 300_000,
+    hookTimeout: 400_000,
   },
 })

@@ -1,11 +1,11 @@
 import { type Admin, Kafka, logLevel } from 'kafkajs'
 import { describe, expect, it } from 'vitest'
 import { startBroker, startBrokers } from '../../src/services/broker.ts'
-import { isAlive, options } from './servers.ts'
+import { isAlive, options, soonBack } from './servers.ts'
 
 describe('a broker of our own', () => {
   it('keeps acknowledged records through kill -9, answers after a freeze, and leaves nothing behind', async () => {
-    const broker = await startBroker({ ...options(), properties: { 'num.partitions': 3 } })
+    const broker = await startBroker({ ...options(), properties: { ...soonBack, 'num.partitions': 3 } })
     await using _ = broker
     const kafka = new Kafka({ brokers: [...broker.brokers], logLevel: logLevel.NOTHING })
     const admin = kafka.admin()
@@ -18,7 +18,7 @@ describe('a broker of our own', () => {
 
     await broker.kill()
     expect(broker.running).toBe(false)
-    await broker.start(AbortSignal.timeout(90_000))
+    await broker.start(AbortSignal.timeout(240_000))
     const lastPid = broker.pid!
 
     broker.freeze()
@@ -52,7 +52,7 @@ async function partitionWhere(
 }
 
 describe('three brokers of our own', () => {
-  it('go on without any one of them, killed or frozen, and take it back', { timeout: 180_000 }, async () => {
+  it('go on without any one of them, killed or frozen, and take it back', async () => {
     await using cluster = await startBrokers(options())
     const kafka = new Kafka({ brokers: [...cluster.brokers], logLevel: logLevel.NOTHING, retry: { retries: 30 } })
     const admin = kafka.admin()
@@ -70,7 +70,7 @@ describe('three brokers of our own', () => {
     await killed.kill()
     await partitionWhere(admin, topic, ({ leader, isr }) => leader > 0 && leader !== killed.id && isr.length === 2)
     await send('b')
-    await killed.start(AbortSignal.timeout(90_000))
+    await killed.start(AbortSignal.timeout(240_000))
     // It leads again by itself: the partition's first replica is the preferred one.
     await partitionWhere(admin, topic, ({ leader, isr }) => leader === killed.id && isr.length === 3)
 

@@ -19,7 +19,7 @@ it('counts exactly the changes that MongoDB committed', async () => {
   const stream = client.db('shop').watch([], { startAtOperationTime: await now(client) })
   const stop = new AbortController()
   const running = load.run(500, stop.signal)
-  await systemClock.sleep(1_500)
+  while (load.transactions < 20) await systemClock.sleep(20)
   stop.abort()
   await running
   await client.db('shop').collection('end').insertOne({})
@@ -33,7 +33,6 @@ it('counts exactly the changes that MongoDB committed', async () => {
   const counted = Object.entries(load.counts).flatMap(([name, operations]) =>
     Object.entries(operations).map(([operation, count]) => [`${name} ${operation}`, count] as const),
   )
-  expect(load.transactions).toBeGreaterThan(0)
   expect(seen).toEqual(Object.fromEntries(counted.filter(([, count]) => count > 0)))
 })
 

@@ -23,7 +23,7 @@ it('ends the servers and removes their data when this process is killed by SIGKI
   const { pid, dir } = JSON.parse(line ?? '{}') as { pid: number; dir: string }
   expect(isAlive(pid)).toBe(true)
   child.kill('SIGKILL')
-  await vi.waitFor(() => expect(isAlive(pid) || existsSync(dir)).toBe(false), { timeout: 30_000, interval: 50 })
+  await vi.waitFor(() => expect(isAlive(pid) || existsSync(dir)).toBe(false), { timeout: 120_000, interval: 50 })
 })
 
 async function* firstLine(stream: NodeJS.ReadableStream): AsyncGenerator<string> {

@@ -8,7 +8,7 @@ import { type Mongo, type MongoOptions, openMongo } from '../../src/source/mongo
 import type { Selection, Source } from '../../src/source/source.ts'
 
 /** Far beyond what any step takes: a hanging test ends with a reason. */
-export const patience = () => AbortSignal.timeout(120_000)
+export const patience = () => AbortSignal.timeout(240_000)
 
 let databases = 0
 /** A name that no other test file or run uses. */

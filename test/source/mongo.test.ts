@@ -51,7 +51,7 @@ describe('the shared stream', () => {
     const { events } = await take(early!, from, 10)
     const [a, b] = [follow(early!, from), follow(late!, events[6]!.position)]
     await inserted(lab, db, 'c', 10, 12)
-    await expect.poll(() => [a.events.length, b.events.length], { timeout: 20_000 }).toEqual([12, 5])
+    await expect.poll(() => [a.events.length, b.events.length], { timeout: 120_000 }).toEqual([12, 5])
     expect(await streamsOpen(lab, db)).toBe(1)
     expect([ids(a.events), ids(b.events)]).toEqual([range(0, 12), range(7, 12)])
     await Promise.all([a.stop(), b.stop()])
@@ -64,14 +64,14 @@ describe('the shared stream', () => {
     const from = await steady!.now(patience())
     const a = follow(steady!, from)
     await inserted(lab, db, 'c', 0, 100)
-    await expect.poll(() => a.events.length, { timeout: 20_000 }).toBe(100)
+    await expect.poll(() => a.events.length, { timeout: 120_000 }).toBe(100)
     const b = follow(back!, from)
     for (let i = 100; i < 200; i += 10) {
       await inserted(lab, db, 'c', i, i + 10)
-      await expect.poll(() => b.events.length, { timeout: 20_000 }).toBe(i + 10)
+      await expect.poll(() => b.events.length, { timeout: 120_000 }).toBe(i + 10)
     }
-    await expect.poll(() => streamsOpen(lab, db), { timeout: 20_000 }).toBe(1)
-    await expect.poll(() => a.events.length, { timeout: 20_000 }).toBe(200)
+    await expect.poll(() => streamsOpen(lab, db), { timeout: 120_000 }).toBe(1)
+    await expect.poll(() => a.events.length, { timeout: 120_000 }).toBe(200)
     expect([ids(a.events), ids(b.events)]).toEqual([range(0, 200), range(0, 200)])
     await Promise.all([a.stop(), b.stop()])
   })
@@ -97,7 +97,7 @@ describe('the shared stream', () => {
       .updateOne({ _id: 0 }, { $set: { a: 1 } })
     await failing
     await inserted(lab, db, 'c', 1, 50)
-    await expect.poll(() => a.events.length, { timeout: 20_000 }).toBe(51)
+    await expect.poll(() => a.events.length, { timeout: 120_000 }).toBe(51)
     while (stuckIds.length < 51) stuckIds.push(...ids((await slow.next()).value.events))
     expect(stuckIds).toEqual(ids(a.events))
     await slow.return?.()
@@ -127,7 +127,7 @@ describe('the shared stream', () => {
     await lab.client.db(db).dropDatabase()
     await inserted(lab, db, 'a', written, written + 1)
     const [ofA, ofB] = [written + 3, written + 2] // The inserts, then the drop and the end of the database.
-    await expect.poll(() => [a!.events.length, b!.events.length], { timeout: 20_000 }).toEqual([ofA, ofB])
+    await expect.poll(() => [a!.events.length, b!.events.length], { timeout: 120_000 }).toEqual([ofA, ofB])
     for (const [one, also] of [
       [a!, ['drop', 'dropDatabase', 'insert']],
       [b!, ['drop', 'dropDatabase']],

@@ -46,10 +46,10 @@ describe('the slots of a pipeline', () => {
     await c.deleteMany({ _id: { $gte: 100 } })
     const wanted = 'filter' in rest ? 300 : 500
     const total = () => readers.reduce((sum, { events }) => sum + events.length, 0)
-    await expect.poll(total, { timeout: 20_000 }).toBe(wanted)
-    await expect.poll(() => streamsOpen(lab, db), { timeout: 20_000 }).toBe(1)
+    await expect.poll(total, { timeout: 120_000 }).toBe(wanted)
+    await expect.poll(() => streamsOpen(lab, db), { timeout: 120_000 }).toBe(1)
     await c.drop()
-    await expect.poll(() => readers[0]!.events.at(-1)?.operation, { timeout: 20_000 }).toBe('drop')
+    await expect.poll(() => readers[0]!.events.at(-1)?.operation, { timeout: 120_000 }).toBe('drop')
     expect(total()).toBe(wanted + 1)
     for (const [index, { events }] of readers.entries()) {
       expect(new Set(events.map(slotOfEvent))).toEqual(new Set([index]))
@@ -72,17 +72,17 @@ describe('the slots of a pipeline', () => {
     const left = [2, 3].map(slot => follow(there[slot]!, from))
     await inserted(lab, db, 'c', 0, 100)
     const events = () => [...own, ...left].reduce((sum, reader) => sum + reader.events.length, 0)
-    await expect.poll(events, { timeout: 20_000 }).toBe(100)
+    await expect.poll(events, { timeout: 120_000 }).toBe(100)
     await Promise.all(left.map(reader => reader.stop()))
     await inserted(lab, db, 'c', 100, 200) // The two that stay are past this when the others are taken over.
     const seen = () => own.every(({ events }) => events.some(event => Number(ids([event])[0]) > 180))
-    await expect.poll(seen, { timeout: 20_000 }).toBe(true)
+    await expect.poll(seen, { timeout: 120_000 }).toBe(true)
     const taken = [2, 3].map((slot, i) => follow(here[slot]!, left[i]!.position))
     await inserted(lab, db, 'c', 200, 300)
     const all = () => [...own, ...left, ...taken].reduce((sum, reader) => sum + reader.events.length, 0)
-    await expect.poll(all, { timeout: 20_000 }).toBe(300)
+    await expect.poll(all, { timeout: 120_000 }).toBe(300)
     // MongoDB is told that the cursor before the rewind is done with, but nobody waits for that.
-    await expect.poll(() => streamsOpen(lab, db), { timeout: 20_000 }).toBe(1)
+    await expect.poll(() => streamsOpen(lab, db), { timeout: 120_000 }).toBe(1)
     for (const [slot, readers] of [[own[0]!], [own[1]!], [left[0]!, taken[0]!], [left[1]!, taken[1]!]].entries()) {
       const mine = range(0, 300).filter(id => slotOfId(Number(id)) === slot)
       expect(readers.flatMap(({ events }) => ids(events))).toEqual(mine)
@@ -99,7 +99,7 @@ describe('pipelines that come later', () => {
     const from = await first.now(patience())
     const a = follow(first, from)
     await inserted(lab, db, 'a', 0, 10)
-    await expect.poll(() => a.events.length, { timeout: 20_000 }).toBe(10)
+    await expect.poll(() => a.events.length, { timeout: 120_000 }).toBe(10)
     // Another collection, another database, and images that the open stream does not ask for.
     const later = [
       selection('other', [`${db}.b`]),
@@ -110,7 +110,7 @@ describe('pipelines that come later', () => {
     await inserted(lab, db, 'b', 20, 30)
     await inserted(lab, far, 'c', 30, 40)
     const lengths = () => [a, ...later].map(({ events }) => events.length)
-    await expect.poll(lengths, { timeout: 20_000 }).toEqual([20, 10, 10, 10])
+    await expect.poll(lengths, { timeout: 120_000 }).toEqual([20, 10, 10, 10])
     expect([a, ...later].map(({ events }) => ids(events))).toEqual([
       range(0, 20),
       range(20, 30),
@@ -120,7 +120,7 @@ describe('pipelines that come later', () => {
     await Promise.all([a, ...later].map(reader => reader.stop()))
     // Stopped: the next one alone decides how wide its stream is.
     const again = follow(lab.mongo.source(selection('first', [`${db}.a`])), a.position)
-    await expect.poll(() => streamsOpen(lab, `${db}.a`), { timeout: 20_000 }).toBe(1)
+    await expect.poll(() => streamsOpen(lab, `${db}.a`), { timeout: 120_000 }).toBe(1)
     await again.stop()
   })
 
@@ -134,7 +134,7 @@ describe('pipelines that come later', () => {
     const restored = lab.mongo.source(selection('restored', [`${db}.c`]))
     await expect(take(restored, future, 1)).rejects.toMatchObject({ code: 'SOURCE_FROM_FUTURE' })
     await inserted(lab, db, 'c', 0, 1)
-    await expect.poll(() => steady.events.length, { timeout: 20_000 }).toBe(1)
+    await expect.poll(() => steady.events.length, { timeout: 120_000 }).toBe(1)
     await steady.stop()
   })
 })
