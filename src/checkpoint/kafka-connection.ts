@@ -17,8 +17,19 @@ export interface StoredRecord {
   readonly value: Buffer | null
 }
 
-/** Reads partitions up to the high watermark that is taken after the call began. Faults are those of the sink. */
+export interface StoreReadOptions {
+  readonly isolation: 'read_committed' | 'read_uncommitted'
+  /** Where to end; absent: the high watermark that the leader names, taken after the call began. */
+  readonly until?: bigint
+}
+
+/** Reads partitions. Faults are those of the sink. */
 export interface StoreReader extends AsyncDisposable {
+  /**
+   * Writes a record of `key` without value and returns its offset. Everything that was acknowledged before the call lies
+   * before it, whatever any broker believes about who leads: a leader that was replaced cannot acknowledge.
+   */
+  mark(topic: string, partition: number, key: string, signal: AbortSignal): Promise<bigint>
   /**
    * The records from offset `from` on, in order. It ends when the fetch position reaches the end, not with a record;
    * with `read_committed` it waits while an open transaction holds back the last stable offset (design decision 9).
@@ -27,7 +38,7 @@ export interface StoreReader extends AsyncDisposable {
     topic: string,
     partition: number,
     from: bigint,
-    options: { readonly isolation: 'read_committed' | 'read_uncommitted' },
+    options: StoreReadOptions,
     signal: AbortSignal,
   ): AsyncIterable<readonly StoredRecord[]>
 }

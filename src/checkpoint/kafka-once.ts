@@ -18,7 +18,8 @@ const partition = 0
 /**
  * The first record of the proposed key that was ever written; where there is none, the proposed one is. Of several that
  * are written at once the one that lies first holds, for everybody, and stays: compaction keeps the last of a key, so
- * whoever comes second writes the first one again. Throws Faults of the reader and the writer.
+ * whoever comes second writes the first one again. What lies before ours is read up to the offset that its acknowledgement
+ * names: a broker that believes to lead, and does not, cannot hide it. Throws Faults of the reader and the writer.
  */
 export async function writeOnce(
   access: KafkaAccess,
@@ -29,8 +30,8 @@ export async function writeOnce(
 ): Promise<OnceFound> {
   const before = await firstOf(access, topic, proposed.key, signal)
   if (before !== undefined) return before
-  await writer.write([{ ...proposed, partition }], signal)
-  const first = await firstOf(access, topic, proposed.key, signal)
+  const last = await writer.write([{ ...proposed, partition }], signal)
+  const first = await firstOf(access, topic, proposed.key, signal, BigInt(last.get(partition)!) + 1n)
   if (first === undefined) return { bytes: proposed.bytes, where: `${topic}-${partition}` }
   if (!first.bytes.equals(proposed.bytes)) {
     await writer.write([{ key: proposed.key, partition, bytes: first.bytes }], signal)
@@ -44,9 +45,11 @@ async function firstOf(
   topic: string,
   wanted: string,
   signal: AbortSignal,
+  until?: bigint,
 ): Promise<OnceFound | undefined> {
   let first: OnceFound | undefined
-  for await (const records of reader.readPartition(topic, partition, 0n, { isolation: 'read_uncommitted' }, signal)) {
+  const options = { isolation: 'read_uncommitted', ...(until !== undefined && { until }) } as const
+  for await (const records of reader.readPartition(topic, partition, 0n, options, signal)) {
     for (const { offset, key, value } of records) {
       if (key === null || String(key) !== wanted) continue
       if (value === null)

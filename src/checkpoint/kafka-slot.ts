@@ -1,5 +1,23 @@
 import { untilAborted } from '../deadline.ts'
-import type { StoredRecord, StoreReader } from './kafka-connection.ts'
+import type { StoredRecord, StoreReader, StoreReadOptions } from './kafka-connection.ts'
+
+/** No checkpoint's key: it names no slot. */
+const markKey = 'mark'
+
+/**
+ * How far a load reads. `mark`: to a record of its own, written first, which lies behind all that was acknowledged. A
+ * broker that was frozen and has just woken up would name an older high watermark, as if it still led, and what was
+ * committed since would be repeated (G4). `high watermark`: for who must not write.
+ */
+export type LoadsUpTo = 'mark' | 'high watermark'
+
+export interface KafkaSlotOptions {
+  readonly reader: StoreReader
+  readonly topic: string
+  readonly partition: number
+  readonly loadsUpTo: LoadsUpTo
+  readonly disposed: AbortSignal
+}
 
 /** What is stored under one key and where it lies. */
 export interface Stored {
@@ -15,21 +33,15 @@ interface Seen {
 
 /** One slot's partition of the checkpoint topic, as far as it has been read. */
 export class KafkaSlot {
-  readonly #reader: StoreReader
-  readonly #topic: string
-  readonly #partition: number
-  readonly #disposed: AbortSignal
+  readonly #options: KafkaSlotOptions
   #reading: Promise<ReadonlyMap<string, Seen>> | undefined
   #waiting: Promise<ReadonlyMap<string, Seen>> | undefined
   /** Highest epoch by key, of all that is before `#seenUntil`. */
   readonly #epochs = new Map<string, number>()
   #seenUntil = 0n
 
-  constructor(reader: StoreReader, topic: string, partition: number, disposed: AbortSignal) {
-    this.#reader = reader
-    this.#topic = topic
-    this.#partition = partition
-    this.#disposed = disposed
+  constructor(options: KafkaSlotOptions) {
+    this.#options = options
   }
 
   /**
@@ -47,9 +59,13 @@ export class KafkaSlot {
     return this.#epochs.get(key) ?? 0
   }
 
-  /** Looks at what others have added, whether its transaction is settled or not: an epoch that begins is a fact. */
-  async catchUp(signal: AbortSignal): Promise<void> {
-    for await (const records of this.#read('read_uncommitted', this.#seenUntil, signal)) {
+  /**
+   * Looks at what others have added, whether its transaction is settled or not: an epoch that begins is a fact. Up to
+   * the high watermark, or before `until`.
+   */
+  async catchUp(signal: AbortSignal, until?: bigint): Promise<void> {
+    const options = { isolation: 'read_uncommitted', ...(until !== undefined && { until }) } as const
+    for await (const records of this.#read(this.#seenUntil, options, signal)) {
       for (const { offset, key, value } of records) {
         if (key !== null) this.#see(String(key), value)
         if (offset >= this.#seenUntil) this.#seenUntil = offset + 1n
@@ -83,14 +99,18 @@ export class KafkaSlot {
     return this.#waiting
   }
 
+  /** Whoever shares it has fenced its predecessor before it began: what that one had acknowledged lies before the mark. */
   async #readAll(): Promise<ReadonlyMap<string, Seen>> {
+    const { reader, topic, partition, loadsUpTo, disposed } = this.#options
     const latest = new Map<string, Seen>()
-    for await (const records of this.#read('read_committed', 0n, this.#disposed)) {
+    const until = loadsUpTo === 'mark' ? await reader.mark(topic, partition, markKey, disposed) : undefined
+    const options = { isolation: 'read_committed', ...(until !== undefined && { until }) } as const
+    for await (const records of this.#read(0n, options, disposed)) {
       for (const { offset, key, value } of records) {
         if (key === null) continue
         const name = String(key)
         const epoch = value === null ? 0 : epochIn(value)
-        const where = `${this.#topic}-${this.#partition}@${offset}`
+        const where = `${topic}-${partition}@${offset}`
         if (value === null) latest.delete(name)
         else if (!(epoch < (latest.get(name)?.epoch ?? 0))) latest.set(name, { stored: { bytes: value, where }, epoch })
       }
@@ -104,12 +124,9 @@ export class KafkaSlot {
     else this.#epochs.set(key, Math.max(this.epochOf(key), epochIn(value) || 0))
   }
 
-  #read(
-    isolation: 'read_committed' | 'read_uncommitted',
-    from: bigint,
-    signal: AbortSignal,
-  ): AsyncIterable<readonly StoredRecord[]> {
-    return this.#reader.readPartition(this.#topic, this.#partition, from, { isolation }, signal)
+  #read(from: bigint, options: StoreReadOptions, signal: AbortSignal): AsyncIterable<readonly StoredRecord[]> {
+    const { reader, topic, partition } = this.#options
+    return reader.readPartition(topic, partition, from, options, signal)
   }
 }
 

@@ -8,7 +8,7 @@ import { corrupt, isPosition, parseCheckpoint, sealed, serializeCheckpoint, unse
 import { checkpointFault, type KafkaAccess, within } from './kafka-connection.ts'
 import { factsRecord, verifyFacts } from './kafka-facts.ts'
 import { writeOnce } from './kafka-once.ts'
-import { KafkaSlot, type Stored } from './kafka-slot.ts'
+import { KafkaSlot, type LoadsUpTo, type Stored } from './kafka-slot.ts'
 import { type CheckpointTopic, createCheckpointTopic, topicExists, verifyCheckpointTopic } from './kafka-topic.ts'
 import { KafkaWriter } from './kafka-writer.ts'
 
@@ -44,7 +44,7 @@ export async function openKafkaCheckpoints(
       const facts = { deployment, slots, cluster: cluster.identity }
       verifyFacts(await writeOnce(options, writer, topic, factsRecord(facts), signal), facts, cluster.isSame)
     }
-    return new KafkaCheckpoints({ access: options, deployment, writer, topic })
+    return new KafkaCheckpoints({ access: options, deployment, writer, topic, loadsUpTo: 'mark' })
   } catch (error) {
     await writer.close()
     await options.reader[Symbol.asyncDispose]()
@@ -62,7 +62,8 @@ export async function lookAtKafkaCheckpoints(
   const topic = topicOf(options)
   try {
     if (await prepare(options, 'leave', signal)) {
-      return new KafkaCheckpoints({ access: options, deployment, writer: new KafkaWriter(options, topic), topic })
+      const writer = new KafkaWriter(options, topic)
+      return new KafkaCheckpoints({ access: options, deployment, writer, topic, loadsUpTo: 'high watermark' })
     }
     const save = () => Promise.reject(new Configuration('INTERNAL', 'a checkpoint store that was opened to look at it'))
     return { load: async () => undefined, save, [Symbol.asyncDispose]: () => reader[Symbol.asyncDispose]() }
@@ -109,6 +110,7 @@ interface StoreParts {
   readonly deployment: string
   readonly writer: KafkaWriter
   readonly topic: string
+  readonly loadsUpTo: LoadsUpTo
 }
 
 interface Waiting {
@@ -204,7 +206,9 @@ class KafkaCheckpoints implements TransactionalStore {
   #slot(index: number): KafkaSlot {
     const known = this.#slots.get(index)
     if (known !== undefined) return known
-    const slot = new KafkaSlot(this.#parts.access.reader, this.#parts.topic, index, this.#disposing.signal)
+    const { access, topic, loadsUpTo } = this.#parts
+    const disposed = this.#disposing.signal
+    const slot = new KafkaSlot({ reader: access.reader, topic, partition: index, loadsUpTo, disposed })
     this.#slots.set(index, slot)
     return slot
   }
@@ -239,7 +243,8 @@ class KafkaCheckpoints implements TransactionalStore {
     for (const [partition, offset] of last) {
       const count = records.filter(record => record.partition === partition).length
       const slot = this.#slot(partition)
-      if (!slot.wrote(BigInt(offset), count)) await slot.catchUp(this.#disposing.signal)
+      const isNext = slot.wrote(BigInt(offset), count)
+      if (!isNext) await slot.catchUp(this.#disposing.signal, BigInt(offset) + 1n)
     }
     for (const save of allowed) this.#isFenced(save)
   }

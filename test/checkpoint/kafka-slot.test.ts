@@ -25,6 +25,7 @@ it('shares reads between loads of one slot, and none of them reads what was ther
   const access = accessTo()
   let reads = 0
   const reader = {
+    mark: access.reader.mark.bind(access.reader),
     readPartition: (...args: Parameters<typeof access.reader.readPartition>) => {
       if (args[3].isolation === 'read_committed') reads += 1
       return access.reader.readPartition(...args)
@@ -61,6 +62,7 @@ it('is fenced also by an epoch that begins between its look and its write', asyn
   await using successor = await openStore(topic)
   let looks = 0
   const reader = {
+    mark: access.reader.mark.bind(access.reader),
     async *readPartition(...args: Parameters<typeof access.reader.readPartition>) {
       yield* access.reader.readPartition(...args)
       looks += 1

@@ -17,6 +17,7 @@ import { listOffsetsApi, listOffsetsRequest, type OffsetQuestion } from '../prot
 import type { Request } from '../protocol/request.ts'
 import type { KafkaSettings } from '../settings.ts'
 import { committedOf } from './committed.ts'
+import { endMarkApi, endMarkRequest } from './end-mark.ts'
 import { LeaderConnections } from './leader-connections.ts'
 import { Patience } from './patience.ts'
 import { type ReadBatch, type ReadRecord, recordBatches } from './record-batches.ts'
@@ -95,6 +96,25 @@ export class PartitionReader implements AsyncDisposable {
   }
 
   /**
+   * Writes a record of `key` without value and returns its offset, before which everything lies that was acknowledged
+   * by all in-sync replicas until now. That is more than `offset` can say: a broker that was frozen takes itself for
+   * the leader that it was, for a moment after it wakes up, and answers with the high watermark of that time. But
+   * nobody follows it any more, so it cannot acknowledge; and its high watermark is not beyond its successor's first
+   * offset, so who reads up to the mark cannot be content with what it gives either. (With unclean leader elections
+   * none of this holds, nor does any acknowledgement.)
+   */
+  async mark(topic: string, partition: number, key: string, signal: AbortSignal): Promise<bigint> {
+    if (!speaks(await this.#connections.versions(signal), endMarkApi)) {
+      throw new Configuration('SINK_REJECTED', 'Kafka: checkpoints need Produce version 3')
+    }
+    const request = endMarkRequest({ topic, partition, key, timestampMs: this.#clock.nowMs() })
+    const { errorCode, offset } = await this.#insist({ topic, partition }, request, 'Produce', signal)
+    if (errorCode !== 0)
+      throw faultOf(refusedRequest('Produce', errorCode, topic), `mark the end of ${topic}-${partition}`)
+    return offset
+  }
+
+  /**
    * The records from offset `from` on, batch by batch, in order; those that retention has removed are passed over. It
    * ends when the fetch position has reached the end, whatever is left there: control markers and what compaction
    * removed take offsets, so the record before the end may never come. With `read_committed` it waits while an open
@@ -130,7 +150,7 @@ export class PartitionReader implements AsyncDisposable {
       else if (fetched.records.length > 0) limitBytes = larger(limitBytes, where)
       else if (boundary(fetched, isolation) >= end)
         return // What was there is compacted away.
-      else await patience.wait(`Kafka: ${where} is held back by an open transaction, before ${end}`, signal)
+      else await this.#beforeEnd(question, fetched, end, patience, signal)
       if (next > position) position = next
     }
   }
@@ -159,11 +179,29 @@ export class PartitionReader implements AsyncDisposable {
     return offset
   }
 
+  /** Waits for what lies before `end` and is not given yet. */
+  async #beforeEnd(
+    { topic, partition, offset }: FetchQuestion,
+    { highWatermark }: FetchedPartition,
+    end: bigint,
+    patience: Patience,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const where = `${topic}-${partition}@${offset}`
+    if (highWatermark >= end) {
+      await patience.wait(`Kafka: ${where} is held back by an open transaction, before ${end}`, signal)
+      return
+    }
+    // A new leader that is still to hear what its followers have, or one that has a successor and does not know.
+    this.#connections.forget(topic, partition)
+    await patience.wait(`Kafka: the leader of ${where} knows of nothing up to ${end}`, signal)
+  }
+
   /** Asks the leader, and its successors, until one answers without an error that passes by itself. */
   async #insist<T extends { readonly errorCode: number }>(
     { topic, partition }: Pick<FetchQuestion, 'topic' | 'partition'>,
     request: Request<T>,
-    api: 'Fetch' | 'ListOffsets',
+    api: 'Fetch' | 'ListOffsets' | 'Produce',
     signal: AbortSignal,
   ): Promise<T> {
     const patience = new Patience(this.#clock, this.#limits.leaderWaitMs)

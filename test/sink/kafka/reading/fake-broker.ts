@@ -21,18 +21,24 @@ export interface FakeBrokerOptions {
   /** By number of the question, from 0. `at`: -1 latest, -2 earliest. */
   readonly offset?: (index: number, at: bigint) => { readonly errorCode?: number; readonly offset?: bigint }
   readonly fetch?: (index: number, question: FakeFetchQuestion) => FakeFetch | undefined
+  /** By number of the question, from 0. Absent: it does not speak Produce. */
+  readonly produce?: (index: number) => { readonly errorCode?: number; readonly offset?: bigint }
   /** Port of the leader that Metadata names, by number of the question; undefined: there is none. */
   readonly leader?: (index: number, own: number) => number | undefined
 }
 
-const apis = { fetch: 1, listOffsets: 2, metadata: 3, apiVersions: 18 }
+const apis = { produce: 0, fetch: 1, listOffsets: 2, metadata: 3, apiVersions: 18 }
 const topic = 't'
 
 /** A broker of topic `t`, partition 0, that says what a test wants to hear. `asked` has the API keys, in order. */
 export async function fakeBroker(options: FakeBrokerOptions) {
   const asked: number[] = []
   const answers: Record<number, (index: number, version: number, body: Buffer, port: number) => Writer> = {
-    [apis.apiVersions]: () => apiVersions(options.fetchVersion ?? 10),
+    [apis.apiVersions]: () => apiVersions(options.fetchVersion ?? 10, options.produce !== undefined),
+    [apis.produce]: index => {
+      const { errorCode = 0, offset = -1n } = options.produce?.(index) ?? {}
+      return produced(errorCode, offset)
+    },
     [apis.metadata]: (index, _version, _body, port) => metadata(options.leader ? options.leader(index, port) : port),
     [apis.listOffsets]: (index, _version, body) => {
       const { errorCode = 0, offset = -1n } = options.offset?.(index, body.readBigInt64BE(body.length - 8)) ?? {}
@@ -56,8 +62,9 @@ export async function fakeBroker(options: FakeBrokerOptions) {
   return Object.assign(server, { asked, name: `127.0.0.1:${server.address.port}` })
 }
 
-function apiVersions(fetchVersion: number): Writer {
+function apiVersions(fetchVersion: number, producing: boolean): Writer {
   const ranges = [
+    ...(producing ? [[apis.produce, 3, 13]] : []),
     ...(fetchVersion > 0 ? [[apis.fetch, 0, fetchVersion]] : []),
     ...[apis.listOffsets, apis.metadata, apis.apiVersions].map(key => [key, 0, 8]),
   ]
@@ -107,6 +114,12 @@ function listOffsets(errorCode: number, offset: bigint): Writer {
   return ofTopic(Writer.create().appendInt32(0), w => {
     w.appendInt32(0).appendInt16(errorCode).appendInt64(-1n).appendInt64(offset)
   })
+}
+
+function produced(errorCode: number, offset: bigint): Writer {
+  return ofTopic(Writer.create(), w => {
+    w.appendInt32(0).appendInt16(errorCode).appendInt64(offset).appendInt64(-1n)
+  }).appendInt32(0)
 }
 
 function fetched(version: number, answer: FakeFetch | undefined): Writer {
