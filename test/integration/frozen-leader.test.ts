@@ -5,9 +5,9 @@ import { KafkaSlot } from '../../src/checkpoint/kafka-slot.ts'
 import { systemClock } from '../../src/clock.ts'
 import { startBrokers } from '../../src/services/broker.ts'
 import { PartitionReader } from '../../src/sink/kafka/reading/partition-reader.ts'
+import { accessTo, never, openStore } from '../checkpoint/kafka-fixture.ts'
+import { sample } from '../checkpoint/sample.ts'
 import { options, soonBack } from '../services/servers.ts'
-import { accessTo, never, openStore } from './kafka-fixture.ts'
-import { sample } from './sample.ts'
 
 const topic = 'checkpoints'
 const patient = { leaderWaitMs: 120_000, transactionWaitMs: 120_000 }
