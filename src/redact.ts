@@ -1,4 +1,4 @@
-import type { Secret } from './secret.ts'
+import { type Secret, Secrets } from './secret.ts'
 
 /** Turns text that others wrote (error messages, stacks) into text that may be shown: no credentials, no contents (G9). */
 export type Redact = (text: string) => string
@@ -38,13 +38,17 @@ const cutUri = /\b([a-z][a-z0-9+.-]{0,20}:\/\/)[^\s"'<>/]*$/i
 /**
  * A redactor that knows patterns of credentials and, better, the secrets themselves: their values are removed wherever
  * they stand, bare or percent-encoded, and the password inside of a URI too. Secrets under four characters are left to
- * the patterns: removing every `abc` would only garble the text.
+ * the patterns: removing every `abc` would only garble the text. What `secrets` learns later is removed from then on.
  */
-export function createRedact(secrets: readonly Secret[] = []): Redact {
-  const values = [...new Set(secrets.flatMap(secret => spellings(secret.reveal())))]
-    .filter(value => value.length >= 4)
-    .sort((a, b) => b.length - a.length) // The longest first, or its own part would split it.
+export function createRedact(secrets: readonly Secret[] | Secrets = []): Redact {
+  const known = secrets instanceof Secrets ? secrets : new Secrets(secrets)
+  let revision = known.revision
+  let values = valuesOf(known.all)
   return text => {
+    if (revision !== known.revision) {
+      revision = known.revision
+      values = valuesOf(known.all)
+    }
     // A cut at twice the limit keeps the patterns cheap; what it splits is far behind the final cut.
     let safe = text.length > 2 * limitChars ? text.slice(0, 2 * limitChars).replace(cutUri, `$1${mark}`) : text
     for (const value of values) safe = safe.replaceAll(value, mark)
@@ -52,6 +56,12 @@ export function createRedact(secrets: readonly Secret[] = []): Redact {
     safe = withoutDocument(safe).replace(acting, each => (each === '\n' || each === '\t' ? each : escaped(each)))
     return safe.length > limitChars ? `${safe.slice(0, limitChars)}… [cut]` : safe
   }
+}
+
+function valuesOf(secrets: readonly Secret[]): readonly string[] {
+  return [...new Set(secrets.flatMap(secret => spellings(secret.reveal())))]
+    .filter(value => value.length >= 4)
+    .sort((a, b) => b.length - a.length) // The longest first, or its own part would split it.
 }
 
 /** `text` in one line, for where a line is a message: names of collections may hold line breaks. */

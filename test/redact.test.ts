@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createRedact, oneLine } from '../src/redact.ts'
-import { Secret } from '../src/secret.ts'
+import { Secret, Secrets } from '../src/secret.ts'
 
 const redact = createRedact()
 
@@ -56,6 +56,16 @@ test('known secrets are removed by value, bare, percent-encoded or inside JSON, 
       }
     }),
   )
+})
+
+test('what is learned later is removed from then on, and what was before stays removed', () => {
+  const secrets = new Secrets([new Secret('configured')])
+  const known = createRedact(secrets)
+  expect(known('configured, rotated, again')).toBe('[redacted], rotated, again')
+  secrets.learn('rotated')
+  expect(known('configured, rotated, again')).toBe('[redacted], [redacted], again')
+  secrets.learn('again')
+  expect(known('configured, rotated, again')).toBe('[redacted], [redacted], [redacted]')
 })
 
 test('the password inside a secret URI is removed too, as written and decoded', () => {

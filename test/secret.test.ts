@@ -1,6 +1,6 @@
 import { format, inspect } from 'node:util'
 import { expect, test } from 'vitest'
-import { Secret, secretsIn } from '../src/secret.ts'
+import { Secret, Secrets, secretsIn } from '../src/secret.ts'
 
 const secret = new Secret('canary')
 
@@ -26,4 +26,28 @@ test('all of a configuration are found, however deep', () => {
   const found = secretsIn({ a: { b: [secret, 'text', null, { c: other }] }, d: 1, e: undefined })
   expect(found).toEqual([secret, other])
   expect(found.map(each => each.reveal())).toEqual(['canary', 'other'])
+})
+
+test('what is learned is known along with the configuration, once', () => {
+  const secrets = new Secrets([secret])
+  secrets.learn('first')
+  const { revision } = secrets
+  secrets.learn('first')
+  expect(secrets.revision).toBe(revision)
+  secrets.learn('second')
+  expect(secrets.revision).toBeGreaterThan(revision)
+  expect(secrets.all.map(each => each.reveal())).toEqual(['canary', 'first', 'second'])
+})
+
+test('of many learned ones those used last are known, and always the configured', () => {
+  const secrets = new Secrets([secret])
+  secrets.learn('password')
+  for (let i = 0; i < 1_000; i++) {
+    secrets.learn(`token ${i}`)
+    secrets.learn('password')
+  }
+  const known = secrets.all.map(each => each.reveal())
+  expect(known.length).toBeLessThan(300)
+  expect(known).toEqual(expect.arrayContaining(['canary', 'password', 'token 999', 'token 900']))
+  expect(known).not.toContain('token 0')
 })

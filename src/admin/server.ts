@@ -3,7 +3,7 @@ import { type Clock, systemClock } from '../clock.ts'
 import { Configuration } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { createRedact } from '../redact.ts'
-import type { Secret } from '../secret.ts'
+import type { Secret, Secrets } from '../secret.ts'
 import type { ConfigStatus, PipelineStatus } from '../status.ts'
 import { type Answer, answer, failure, type Order, orderOf, type Shown } from './answers.ts'
 import { type Caller, type Control, ControlDesk } from './control.ts'
@@ -22,7 +22,7 @@ export interface AdminOptions extends Shown {
   /** How long a client may leave an answer unread: we keep what it does not read. Default 10 s. */
   readonly unreadLimitMs?: number
   /** Removed from error messages of the pipelines, beside what patterns find (G9). */
-  readonly secrets?: readonly Secret[]
+  readonly secrets?: readonly Secret[] | Secrets
 }
 
 export interface Admin extends AsyncDisposable {

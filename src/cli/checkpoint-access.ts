@@ -5,6 +5,7 @@ import { asFault, Fault, PositionLost } from '../errors.ts'
 import { silentLogger } from '../log.ts'
 import { silentMeter } from '../meter.ts'
 import { createRedact } from '../redact.ts'
+import { Secrets, secretsIn } from '../secret.ts'
 import { type Mongo, openMongo } from '../source/mongo.ts'
 import { sameDeployment } from '../source/source.ts'
 import type { StoredSlot } from './checkpoint-plan.ts'
@@ -13,12 +14,9 @@ import { exitCodes, type Io } from './io.ts'
 
 /** What the `checkpoint` commands share: the parts of a daemon, without its log and metrics. */
 export function commonOf(config: Config, io: Io): Common {
-  const redact = createRedact(secretsOf(config))
-  return { config, clock: systemClock, log: silentLogger, meter: silentMeter, io, redact }
-}
-
-function secretsOf({ mongodb, sink, admin, checkpoint }: Config) {
-  return [mongodb.uri, sink.sasl?.password, admin.token, checkpoint.uri].filter(secret => !!secret)
+  const secrets = new Secrets(secretsIn(config))
+  const redact = createRedact(secrets)
+  return { config, clock: systemClock, log: silentLogger, meter: silentMeter, io, secrets, redact }
 }
 
 /** The MongoDB that is read. Throws Retryable or Configuration. */

@@ -7,7 +7,7 @@ import { createLogger } from '../observe/logger.ts'
 import { createMetrics } from '../observe/metrics.ts'
 import { waitFor } from '../pipeline/startup.ts'
 import { createRedact, oneLine } from '../redact.ts'
-import { secretsIn } from '../secret.ts'
+import { Secrets, secretsIn } from '../secret.ts'
 import { type Mongo, openMongo } from '../source/mongo.ts'
 import type { Workers } from '../workers/workers.ts'
 import type { Common } from './common.ts'
@@ -30,15 +30,15 @@ const windowEveryMs = 10_000
  */
 export async function runDaemon(config: Config, source: ConfigSource, io: Io, stop: AbortSignal): Promise<number> {
   const { sink, admin } = config
-  const secrets = secretsIn(config)
+  const secrets = new Secrets(secretsIn(config))
   io.onSecrets?.(secrets)
   const destination = sink.type === 'stdout' ? 'stderr' : 'stdout'
   const log = createLogger({ level: config.log.level, destination, secrets })
   const { meter, contentType, text } = createMetrics({ version })
   const redact = createRedact(secrets)
-  const fleet = new Fleet({ config, clock: systemClock, log, meter, io, redact })
+  const fleet = new Fleet({ config, clock: systemClock, log, meter, io, secrets, redact })
   const { common, supervisor } = fleet
-  const reloader = new Reloader({ ...common, source, apply: next => fleet.apply(next) })
+  const reloader = new Reloader({ ...common, source: taught(source, secrets), apply: next => fleet.apply(next) })
   try {
     // Not `stop`: the status stays visible while draining.
     const open = new AbortController().signal
@@ -74,6 +74,19 @@ export async function runDaemon(config: Config, source: ConfigSource, io: Io, st
     log.error({ code: fault.code, remedy: fault.remedy, error: fault }, fault.message)
     explain(common, fault)
     return exitCodes.failed
+  }
+}
+
+/** `source`, of which all redactors know what it loads: the files behind `${file:…}` may have changed. */
+function taught(source: ConfigSource, secrets: Secrets): ConfigSource {
+  return {
+    file: source.file,
+    onRequest: listener => source.onRequest(listener),
+    load: () => {
+      const config = source.load()
+      for (const secret of secretsIn(config)) secrets.learn(secret.reveal())
+      return config
+    },
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream'
-import type { Secret } from '../secret.ts'
+import type { Secrets } from '../secret.ts'
 
 /** What a command has of the process: data goes to stdout, messages to stderr. */
 export interface Io {
@@ -7,8 +7,8 @@ export interface Io {
   readonly stderr: Writable
   /** From the first call on SIGHUP calls the listeners; before, it ends the process, as everywhere. */
   readonly onHangUp?: (listener: () => void) => void
-  /** Is told the secrets of the configuration in force, so that no crash shows them either (G9). */
-  readonly onSecrets?: (secrets: readonly Secret[]) => void
+  /** Is given the secrets that the process knows, so that no crash shows them either (G9). */
+  readonly onSecrets?: (secrets: Secrets) => void
 }
 
 /** Exit codes of the contract. */

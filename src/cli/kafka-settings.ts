@@ -1,6 +1,6 @@
 import type { Config } from '../config/schema.ts'
 import { Configuration } from '../errors.ts'
-import type { Secret } from '../secret.ts'
+import type { Secret, Secrets } from '../secret.ts'
 import { Admission } from '../sink/kafka/login/admission.ts'
 import { sdkKey } from '../sink/kafka/login/aws-key.ts'
 import { clientCredentials } from '../sink/kafka/login/client-credentials.ts'
@@ -24,7 +24,7 @@ const made = new WeakMap<Config, KafkaSettings>()
  * How to reach the Kafka of the configuration: the same for producing, reading, the worker group and the checkpoints, so
  * that what is known of logins and certificates is known to all. Throws Configuration CONFIG_INVALID for TLS files.
  */
-export function kafkaSettings(common: Pick<Common, 'config' | 'clock' | 'log'>): KafkaSettings {
+export function kafkaSettings(common: Pick<Common, 'config' | 'clock' | 'log' | 'secrets'>): KafkaSettings {
   const { config, clock, log } = common
   const known = made.get(config)
   if (known !== undefined) return known
@@ -40,27 +40,28 @@ export function kafkaSettings(common: Pick<Common, 'config' | 'clock' | 'log'>):
   return settings
 }
 
-function loginOf(sasl: SaslConfig, { clock }: Pick<Common, 'clock'>): Login {
+function loginOf(sasl: SaslConfig, { clock, secrets }: Pick<Common, 'clock' | 'secrets'>): Login {
   switch (sasl.mechanism) {
     case 'plain':
-      return plainLogin(userOf(sasl), passwordOf(sasl))
+      return plainLogin(userOf(sasl), passwordOf(sasl, secrets))
     case 'scram-sha-256':
-      return scramLogin({ hash: 'sha256', username: userOf(sasl), password: passwordOf(sasl) })
+      return scramLogin({ hash: 'sha256', username: userOf(sasl), password: passwordOf(sasl, secrets) })
     case 'scram-sha-512':
-      return scramLogin({ hash: 'sha512', username: userOf(sasl), password: passwordOf(sasl) })
+      return scramLogin({ hash: 'sha512', username: userOf(sasl), password: passwordOf(sasl, secrets) })
     case 'oauthbearer': {
       const { clientId, tokenFile, extensions = {} } = needed(sasl.oauth, 'oauth')
       const who = clientId === undefined ? `the token of ${tokenFile}` : `client ${clientId}`
       const values = Object.entries(extensions).map(([name, value]) => [name, String(value)])
-      return oauthBearerLogin({ who, token: tokensOf(sasl, clock), extensions: Object.fromEntries(values) })
+      return oauthBearerLogin({ who, token: tokensOf(sasl, clock, secrets), extensions: Object.fromEntries(values) })
     }
     case 'aws-msk-iam': {
       const { region, accessKeyId } = needed(sasl.aws, 'aws')
       const who = `access key ${accessKeyId ?? 'of the AWS SDK'}`
-      return oauthBearerLogin({ who, token: mskIamTokens({ region, key: awsKeyOf(sasl, clock), clock }) })
+      const key = taughtKey(awsKeyOf(sasl, clock), secrets)
+      return oauthBearerLogin({ who, token: taught(mskIamTokens({ region, key, clock }), secrets) })
     }
     case 'oci-rsa-sha256':
-      return ociLogin(sasl, clock)
+      return ociLogin(sasl, clock, secrets)
   }
 }
 
@@ -70,24 +71,49 @@ function userOf({ username, tenancy, domain, user, streamPoolId }: SaslConfig): 
   return [tenancy, domain, user, streamPoolId].filter(part => part !== undefined).join('/')
 }
 
-function passwordOf({ password, passwordFile }: SaslConfig): SecretSource {
-  return secretOf(password, passwordFile, 'sink.sasl.passwordFile')
+/** `read`, of which all redactors know what it has read before anybody else gets it (G9). */
+function taught<A extends readonly unknown[]>(read: (...asked: A) => Promise<string>, secrets: Secrets): typeof read {
+  return async (...asked) => {
+    const secret = await read(...asked)
+    secrets.learn(secret)
+    return secret
+  }
 }
 
-function secretOf(secret: Secret | undefined, file: string | undefined, setting: string): SecretSource {
-  return secret === undefined ? secretFile(needed(file, setting), setting) : fixedSecret(secret)
+function taughtKey(source: AwsKeySource, secrets: Secrets): AwsKeySource {
+  return async () => {
+    const key = await source()
+    secrets.learn(key.secretAccessKey)
+    if (key.sessionToken !== undefined) secrets.learn(key.sessionToken)
+    return key
+  }
 }
 
-function tokensOf({ oauth }: SaslConfig, clock: Common['clock']): TokenSource {
+function passwordOf({ password, passwordFile }: SaslConfig, secrets: Secrets): SecretSource {
+  return secretOf(password, passwordFile, 'sink.sasl.passwordFile', secrets)
+}
+
+/** What stands in the configuration is known already. */
+function secretOf(
+  secret: Secret | undefined,
+  file: string | undefined,
+  setting: string,
+  secrets: Secrets,
+): SecretSource {
+  return secret === undefined ? taught(secretFile(needed(file, setting), setting), secrets) : fixedSecret(secret)
+}
+
+function tokensOf({ oauth }: SaslConfig, clock: Common['clock'], secrets: Secrets): TokenSource {
   const { tokenFile, tokenEndpoint, clientId, clientSecret, clientSecretFile, ...asked } = needed(oauth, 'oauth')
-  if (tokenFile !== undefined) return secretFile(tokenFile, 'sink.sasl.oauth.tokenFile')
-  return clientCredentials({
+  if (tokenFile !== undefined) return taught(secretFile(tokenFile, 'sink.sasl.oauth.tokenFile'), secrets)
+  const tokens = clientCredentials({
     ...asked,
     tokenEndpoint: needed(tokenEndpoint, 'oauth.tokenEndpoint'),
     clientId: needed(clientId, 'oauth.clientId'),
-    clientSecret: secretOf(clientSecret, clientSecretFile, 'sink.sasl.oauth.clientSecretFile'),
+    clientSecret: secretOf(clientSecret, clientSecretFile, 'sink.sasl.oauth.clientSecretFile', secrets),
     clock,
   })
+  return taught(tokens, secrets)
 }
 
 function awsKeyOf({ aws }: SaslConfig, clock: Common['clock']): AwsKeySource {
@@ -97,11 +123,11 @@ function awsKeyOf({ aws }: SaslConfig, clock: Common['clock']): AwsKeySource {
   return async () => ({ accessKeyId, secretAccessKey: secret.reveal(), sessionToken: sessionToken?.reveal() })
 }
 
-function ociLogin(sasl: SaslConfig, clock: Common['clock']): Login {
+function ociLogin(sasl: SaslConfig, clock: Common['clock'], secrets: Secrets): Login {
   const type = needed(sasl.principal, 'principal')
   let opening: Promise<Principal> | undefined
   const key = async () => {
-    opening ??= openPrincipal({ type })
+    opening ??= openPrincipal({ type, learn: secret => secrets.learn(secret) })
     try {
       return await (await opening).credentials()
     } catch (error) {

@@ -5,10 +5,14 @@ import type { Common } from './common.ts'
 import type { Target } from './opened-target.ts'
 
 /** OCI Streaming over REST, as the configuration names it, reachable. Throws Retryable or Configuration. */
-export async function openOciTarget({ config, clock, log, meter }: Common, signal: AbortSignal): Promise<Target> {
+export async function openOciTarget(
+  { config, clock, log, meter, secrets }: Common,
+  signal: AbortSignal,
+): Promise<Target> {
   const { oci, producer } = config.sink
   if (oci === undefined) throw new Configuration('CONFIG_INVALID', 'sink.type oci-rest needs sink.oci')
-  const { auth, region, endpoint, streamPoolId, retentionHours, requests } = oci
+  const auth = { ...oci.auth, learn: (secret: string) => secrets.learn(secret) }
+  const { region, endpoint, streamPoolId, retentionHours, requests } = oci
   const target = await openOciRestTarget(
     {
       ...{ auth, region, endpoint, streamPoolId, retentionHours, requests, clock, log, meter },

@@ -1,5 +1,5 @@
 import { createRedact, oneLine, type Redact } from '../redact.ts'
-import type { Secret } from '../secret.ts'
+import type { Secrets } from '../secret.ts'
 
 /**
  * What a process says that dies of an error which nobody caught. Such an error may come from anywhere, and its message
@@ -9,8 +9,8 @@ import type { Secret } from '../secret.ts'
 export class LastWords {
   #redact: Redact = createRedact()
 
-  /** From now on these are removed by value. */
-  know(secrets: readonly Secret[]): void {
+  /** From now on these are removed by value, and those that they learn. */
+  know(secrets: Secrets): void {
     this.#redact = createRedact(secrets)
   }
 

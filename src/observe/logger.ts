@@ -1,7 +1,7 @@
 import { pino } from 'pino'
 import type { LogFields, Logger } from '../log.ts'
 import { createRedact, type Redact } from '../redact.ts'
-import type { Secret } from '../secret.ts'
+import type { Secret, Secrets } from '../secret.ts'
 import { type Printable, printable } from './printable.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
@@ -13,7 +13,7 @@ export interface LoggerOptions {
   readonly level: LogLevel
   readonly destination: LogDestination
   /** Removed from every line by value, beside what the patterns of redact.ts find. */
-  readonly secrets?: readonly Secret[]
+  readonly secrets?: readonly Secret[] | Secrets
 }
 
 /**

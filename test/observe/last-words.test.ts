@@ -4,7 +4,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { LastWords } from '../../src/observe/last-words.ts'
-import { Secret } from '../../src/secret.ts'
+import { Secret, Secrets } from '../../src/secret.ts'
 
 describe('what a crash shows (G9)', () => {
   test.each([
@@ -17,8 +17,18 @@ describe('what a crash shows (G9)', () => {
     ['something that is no error', 'canary'],
   ])('hides %s', (_what, error) => {
     const words = new LastWords()
-    words.know([new Secret('pass canary')])
+    words.know(new Secrets([new Secret('pass canary')]))
     expect(words.of(error).replace('at canary (/a.ts:1:1)', '')).not.toContain('canary')
+  })
+
+  test('hides what was learned after it was told of the secrets', () => {
+    const words = new LastWords()
+    const secrets = new Secrets()
+    words.know(secrets)
+    secrets.learn('first canary')
+    secrets.learn('second canary')
+    const text = words.of(new TypeError('login of first canary, then second canary'))
+    expect(text).toContain('login of [redacted], then [redacted]')
   })
 
   test('keeps what a report of the fault needs', () => {

@@ -17,6 +17,8 @@ export interface PrincipalSettings {
   readonly configFile?: string | undefined
   /** Of `config-file` and `session-token`; undefined: DEFAULT. */
   readonly profile?: string | undefined
+  /** Is told each token, private key and passphrase before it is used, so that they are shown nowhere (G9). */
+  readonly learn?: ((secret: string) => void) | undefined
 }
 
 /** A key and the name that OCI knows it by, of the same moment: federated principals change both. */
@@ -26,6 +28,9 @@ export interface Credentials {
   /** RSASSA-PKCS1-v1_5 with SHA-256. */
   sign(data: Buffer): Promise<Buffer>
 }
+
+/** Of a key id that is a security token: whoever has it and the key is the principal. */
+const tokenPrefix = 'ST$'
 
 /** Who we are at OCI. */
 export interface Principal {
@@ -110,6 +115,7 @@ class ProvidedPrincipal implements Principal {
     } catch (error) {
       throw loginFault(error, type, type !== 'config-file' && type !== 'session-token')
     }
+    if (keyId.startsWith(tokenPrefix)) this.#settings.learn?.(keyId.slice(tokenPrefix.length))
     const key = this.#keyOf(provider) // In the same turn as the token.
     return { keyId, sign: data => signed(data, key) }
   }
@@ -118,7 +124,9 @@ class ProvidedPrincipal implements Principal {
     const pem = provider.getPrivateKey()
     if (this.#key?.pem === pem) return this.#key.object
     try {
+      this.#settings.learn?.(pem)
       const passphrase = provider.getPassphrase()
+      if (passphrase) this.#settings.learn?.(passphrase)
       const object = createPrivateKey(passphrase ? { key: pem, passphrase } : pem)
       if (object.asymmetricKeyType !== 'rsa') throw new TypeError('not an RSA key')
       this.#key = { pem, object }

@@ -51,12 +51,15 @@ describe('with the real providers of oci-common', () => {
     expect(await signsAs(principal)).toBe(true)
   })
 
-  test('a session token, and the next one once the file has it', async () => {
+  test('a session token, and the next one once the file has it; all of it is told to be kept secret', async () => {
     const key = await file('session.pem', pem)
     const token = await file('token', 'first')
     const configFile = await profile('session', ['fingerprint=f', `key_file=${key}`, `security_token_file=${token}`])
-    const principal = await openPrincipal({ type: 'session-token', configFile })
+    const learned: string[] = []
+    const learn = (secret: string) => void learned.push(secret)
+    const principal = await openPrincipal({ type: 'session-token', configFile, learn })
     expect((await principal.credentials()).keyId).toBe('ST$first')
+    expect(learned).toEqual(['first', pem])
     await file('token', 'second')
     await principal.refresh()
     expect((await principal.credentials()).keyId).toBe('ST$second')
