@@ -25,7 +25,7 @@ export function partitionOrder(
     const text = `${takes}; the oplog cannot be measured, so order partitions for the highest rate that you know of`
     return { text, isTooFew: false }
   }
-  const { averageBytesPerSecond, peakBytesPerSecond } = rate
+  const { averageBytesPerSecond, peakBytesPerSecond, stretches, windowMs } = rate
   const peak = Math.max(averageBytesPerSecond, peakBytesPerSecond ?? 0)
   const needed = Math.max(1, Math.ceil(peak / perPartition))
   const known = pipelines.filter(({ partitions }) => partitions !== undefined)
@@ -34,12 +34,16 @@ export function partitionOrder(
   const busiest =
     peakBytesPerSecond === undefined
       ? ''
-      : `, and ${megabytes(peakBytesPerSecond)} in the busiest ten seconds of the last minute`
-  const measured = `MongoDB wrote ${megabytes(averageBytesPerSecond)} on average over its oplog${busiest}`
+      : `, and ${megabytes(peakBytesPerSecond)} in the busiest ten seconds of the last minute and of ${stretches} samples before it`
+  const measured = `MongoDB wrote ${megabytes(averageBytesPerSecond)} on average over the ${hours(windowMs)} of its oplog${busiest}`
   const text = `${measured}; ${takes}: order at least ${needed} in all if everything goes here; ${had}`
   return { text, isTooFew: known.length === pipelines.length && configured < needed }
 }
 
 function megabytes(bytesPerSecond: number): string {
   return `${Math.round(bytesPerSecond / 10_000) / 100} MB/s`
+}
+
+function hours(ms: number): string {
+  return `${Math.round(ms / 360_000) / 10} hours`
 }

@@ -57,6 +57,13 @@ export interface OplogWindow {
 export interface OplogRate {
   /** Over all of the oplog. */
   readonly averageBytesPerSecond: number
-  /** In the busiest ten seconds of its last minute; undefined where that could not be read in time. */
+  /**
+   * In the busiest ten seconds that were looked at: those of its last minute, and `stretches` of before; undefined where
+   * not even the last minute could be read in time.
+   */
   readonly peakBytesPerSecond: number | undefined
+  /** So many times ten seconds, spread evenly over the oplog before its last minute. */
+  readonly stretches: number
+  /** From its first entry to its last. */
+  readonly windowMs: number
 }
