@@ -62,7 +62,7 @@ export class Supervisor {
     return this.#exhausted.signal
   }
 
-  /** What has failed, on slots that are ours, or that were given back for good without being drained. */
+  /** What has failed on slots that are ours, or were when this worker stopped. What was handed over is not among it. */
   get failures(): readonly Failure[] {
     return [...this.#failures.values()]
   }
@@ -91,7 +91,8 @@ export class Supervisor {
   }
 
   /** Stops every pipeline on these slots; settles when they have drained, or the limit is over. Never rejects. */
-  async release(slots: readonly number[]): Promise<void> {
+  async release(slots: readonly number[], occasion: 'handing-over' | 'stopping' = 'stopping'): Promise<void> {
+    if (occasion === 'handing-over') this.#handOver(new Set(slots))
     const leases = new Map(slots.map(slot => [slot, this.#leases.get(slot)]))
     for (const slot of slots) this.#leases.delete(slot)
     // What others may have already is not waited for: they have fenced it, and replay what it had not saved.
@@ -161,6 +162,12 @@ export class Supervisor {
     return { added, removed, changed }
   }
 
+  /** Its next owner meets what is wrong there, and replays what we do not save: nobody need hear of it from us later. */
+  #handOver(slots: ReadonlySet<number>): void {
+    for (const task of this.#tasks.values()) if (slots.has(task.slot)) task.handOver()
+    for (const [key, { slot }] of this.#failures) if (slots.has(slot)) this.#failures.delete(key)
+  }
+
   #add(runnable: Runnable): void {
     const { createMonitor, isPaused = () => false } = this.#options
     const monitor = createMonitor(runnable.name)
@@ -191,9 +198,7 @@ export class Supervisor {
   #ended(key: string, task: Task, monitor: Monitor, fault: Fault | undefined): void {
     if (this.#tasks.get(key) !== task) return // Its successor has begun, or waits for this moment.
     this.#tasks.delete(key)
-    // A slot that was handed over while we go on with others: its next owner replays, and nobody need hear of it later.
-    const isHandedOver = !this.#leases.has(task.slot) && this.#leases.size > 0 && fault instanceof Retryable
-    if (fault && !task.abandoned && !isHandedOver) {
+    if (fault && !task.abandoned && !task.handedOver) {
       monitor.enter('failed', fault)
       this.#failures.set(key, { pipeline: task.pipeline, slot: task.slot, fault })
     }
@@ -213,10 +218,10 @@ export class Supervisor {
     const late = clock.sleep(stopLimitMs, timer.signal).catch(() => ended)
     await Promise.race([ended, late])
     timer.abort()
-    for (const { pipeline, slot } of stopping.filter(task => task.running)) {
+    for (const { pipeline, slot, handedOver } of stopping.filter(task => task.running)) {
       const message = `pipeline ${pipeline} on slot ${slot} did not end within ${stopLimitMs} ms; what it has not saved is replayed`
       const fault = new Retryable('DRAIN_TIMEOUT', message)
-      this.#failures.set(keyOf(pipeline, slot), { pipeline, slot, fault })
+      if (!handedOver) this.#failures.set(keyOf(pipeline, slot), { pipeline, slot, fault })
       log.error({ code: fault.code, remedy: fault.remedy, pipeline, slot }, message)
     }
   }

@@ -12,6 +12,7 @@ export class Task {
   readonly #stop = new AbortController()
   #running = true
   #abandoned = false
+  #handedOver = false
 
   constructor(pipeline: string, slot: number, work: Work, predecessor: Promise<unknown>) {
     this.pipeline = pipeline
@@ -36,6 +37,15 @@ export class Task {
   abandon(): void {
     this.#abandoned = true
     this.stop()
+  }
+
+  /** Whether its slot is to be somebody else's, who replays what it does not save: how it ends is waited for, no more. */
+  get handedOver(): boolean {
+    return this.#handedOver
+  }
+
+  handOver(): void {
+    this.#handedOver = true
   }
 
   async #run(work: Work, predecessor: Promise<unknown>): Promise<Fault | undefined> {

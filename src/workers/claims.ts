@@ -1,7 +1,7 @@
 import { untilAborted } from '../deadline.ts'
 import { type Fault, Fenced } from '../errors.ts'
 import type { Lease } from '../lease.ts'
-import type { SlotHolder } from './workers.ts'
+import type { Occasion, SlotHolder } from './workers.ts'
 
 type Confirm = (signal: AbortSignal) => Promise<void>
 
@@ -74,25 +74,26 @@ export class Claims {
   }
 
   /** Begins to give back all but `slots`. Their leases hold until that is done. */
-  keepOnly(slots: readonly number[]): void {
+  keepOnly(slots: readonly number[], occasion: Occasion): void {
     const kept = new Set(slots)
-    void this.#release(this.owned.filter(slot => !kept.has(slot)))
+    const given = this.owned.filter(slot => !kept.has(slot))
+    void this.#release(given, occasion)
   }
 
   /** All leases end at once, with `fault`. Resolves when nothing is claimed any more. */
   async lose(fault: Fault): Promise<void> {
     for (const { lease } of this.#held.values()) lease.end(fault)
-    await this.#release(this.owned)
+    await this.#release(this.owned, 'handing-over')
     // What was being given back before has its own end.
     while (this.#held.size > 0) await this.#nextRelease.promise
   }
 
   #nextRelease = Promise.withResolvers<void>()
 
-  async #release(slots: readonly number[]): Promise<void> {
+  async #release(slots: readonly number[], occasion: Occasion): Promise<void> {
     if (slots.length === 0) return
     for (const slot of slots) this.#held.get(slot)!.isReleasing = true
-    await this.#holder.release(slots)
+    await this.#holder.release(slots, occasion)
     for (const slot of slots) {
       this.#held.get(slot)?.lease.end(new Fenced('WORKERS_LOST', `slot ${slot} was given back`))
       this.#held.delete(slot)

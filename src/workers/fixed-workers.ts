@@ -44,7 +44,7 @@ export class FixedWorkers implements Workers {
       holder.take(owned, unquestioned)
       await aborted(stop)
       this.#state = 'releasing'
-      await holder.release(owned)
+      await holder.release(owned, 'stopping')
     } else await aborted(stop)
     this.#state = 'stopped'
     this.#meter.gauge('slots_owned', {}, 0)

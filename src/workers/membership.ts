@@ -173,7 +173,7 @@ export class Membership {
     this.#generation = generation
     this.#workers = workers
     this.#parts.pauses.hear(pauses) // First: what is paused does not begin on the slots that come.
-    this.claims.keepOnly(owned)
+    this.claims.keepOnly(owned, 'handing-over')
     // A worker that stops takes nothing more; what it was given is free again when it has left.
     if (!this.#stop.aborted) this.claims.take(owned, signal => this.#heartbeats.confirm(signal))
     this.#report()
@@ -186,7 +186,7 @@ export class Membership {
   }
 
   #onStop(): void {
-    this.claims.keepOnly([])
+    this.claims.keepOnly([], 'stopping')
     this.#report()
     this.#endIfDone()
   }

@@ -82,7 +82,7 @@ test('what a retry still owed is a failure of the end, and none of a slot that i
   fleet.drains = false
   fleet.supervisor.take([0, 1], lease)
   await fleet.settle()
-  const handedOver = fleet.supervisor.release([0])
+  const handedOver = fleet.supervisor.release([0], 'handing-over')
   fleet.runOf('a', 0).end(unavailable)
   await handedOver
   await fleet.settle()
@@ -92,6 +92,32 @@ test('what a retry still owed is a failure of the end, and none of a slot that i
   await atTheEnd
   await fleet.settle()
   expect(fleet.supervisor.failures).toEqual([{ pipeline: 'a', slot: 1, fault: unavailable }])
+})
+
+test('what is handed over is the matter of who gets it, whatever went wrong there before, and in whatever time', async () => {
+  const fleet = new TestFleet(['a', 'b'])
+  fleet.supervisor.take([0], lease)
+  await fleet.settle()
+  fleet.runOf('b').end(broken)
+  await fleet.settle()
+  expect(fleet.supervisor.failures).toMatchObject([{ pipeline: 'b', slot: 0, fault: broken }])
+  fleet.drains = false
+  const handedOver = fleet.supervisor.release([0], 'handing-over')
+  fleet.clock.ring()
+  await handedOver
+  expect(fleet.supervisor.failures).toEqual([])
+  expect(fleet.running).toHaveLength(1)
+  fleet.runOf('a').end(broken)
+  await fleet.settle()
+  expect(fleet.supervisor.failures).toEqual([])
+  expect(fleet.supervisor.exhausted.aborted).toBe(false)
+  fleet.drains = true
+  fleet.supervisor.take([0], lease)
+  await fleet.settle()
+  expect(fleet.now).toEqual(['a/0@1', 'b/0@1'])
+  fleet.runOf('a').end(broken)
+  await fleet.settle()
+  expect(fleet.supervisor.failures).toMatchObject([{ pipeline: 'a', slot: 0, fault: broken }])
 })
 
 test('a pipeline that fails on a slot does not touch the others', async () => {

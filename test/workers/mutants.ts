@@ -70,7 +70,7 @@ function confirmingByOldHeartbeats(): Mutant {
         }
         holder.take(slots, old)
       },
-      release: slots => holder.release(slots),
+      release: (slots, occasion) => holder.release(slots, occasion),
     }),
   }
 }
@@ -80,8 +80,8 @@ export const mutants: Readonly<Record<string, () => Mutant>> = {
   'joins without a slot before nothing of it is in flight': () => ({
     holder: holder => ({
       take: (slots, lease) => holder.take(slots, lease),
-      async release(slots) {
-        void holder.release(slots)
+      async release(slots, occasion) {
+        void holder.release(slots, occasion)
       },
     }),
   }),
