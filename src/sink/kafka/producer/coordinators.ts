@@ -11,7 +11,12 @@ const markersBackOff = { initialMs: 2, maxMs: 50 }
 const absenceBackOff = { initialMs: 50, maxMs: 1_000 }
 
 const concurrentTransactions = 51
-/** The broker does not coordinate this id, or not yet: nothing was done. */
+/**
+ * The broker does not coordinate this id, or not yet; or its log did not take the record in time, or is another's by
+ * now, and then the record may stand (Kafka's TransactionStateManager, appendTransactionToLog, makes one code of both).
+ * It stands before the answer or never. So the same question may be put again: partitions that are added are added, a
+ * transaction that ended so is ended, and of two epochs the later one counts.
+ */
 const coordinatorCodes: ReadonlySet<number> = new Set([14, 15, 16])
 /** The coordinator could not do it now, and has done nothing: metadata on their way, no replicas, a slow log. */
 const transientCodes: ReadonlySet<number> = new Set([3, 5, 6, 7, 19, 20, 56, concurrentTransactions])

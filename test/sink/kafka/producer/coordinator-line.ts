@@ -77,8 +77,20 @@ export class CoordinatorLine implements CoordinatorConnection, Breakable {
     const { coordinator, time } = this.#cluster
     if (coordinator.nodeOf(transactionalId) !== this.#broker.id) return { error: refusal(16) }
     if (time.random() < 0.02) return { error: refusal(time.random() < 0.5 ? 14 : 15) }
+    // Its log was slow, or is another's by now: it says that it could not, and yet the record stands (see
+    // appendTransactionToLog in Kafka's TransactionStateManager, which makes one code of both).
+    if (time.random() < 0.01) return this.#doneAndDenied(work)
     try {
       return { value: work() }
+    } catch (error) {
+      return { error }
+    }
+  }
+
+  #doneAndDenied(work: () => unknown): { readonly error: unknown } {
+    try {
+      work()
+      return { error: refusal(this.#cluster.time.random() < 0.5 ? 15 : 16) }
     } catch (error) {
       return { error }
     }
