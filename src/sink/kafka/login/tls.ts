@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto'
-import { readFileSync, unwatchFile, watchFile } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { createSecureContext, type SecureContext } from 'node:tls'
+import { type Clock, systemClock } from '../../../clock.ts'
 import { Configuration } from '../../../errors.ts'
 import type { Logger } from '../../../log.ts'
 import type { Secret } from '../../../secret.ts'
@@ -40,7 +41,11 @@ interface Material {
   readonly key: string | undefined
 }
 
-/** Not every file system sends signs of a change, and a mounted secret is a link to somewhere else: looked at again. */
+/**
+ * Not every file system sends signs of a change, and a mounted secret is a link to somewhere else: read again. Not
+ * `watchFile`: what it compares with is the file as it was a moment after it was first read, so that a change in between
+ * is never seen.
+ */
 const lookAgainMs = 5_000
 const defaultRenewWithinMs = 30_000
 
@@ -53,7 +58,8 @@ export class ReloadedTls implements Tls, Disposable {
   readonly renewWithinMs: number
   readonly #files: TlsFiles
   readonly #log: Logger
-  readonly #look = () => void this.#reload()
+  readonly #clock: Clock
+  readonly #disposing = new AbortController()
   #material: Material
   #options: TlsOptions
   #replacing = new AbortController()
@@ -61,13 +67,14 @@ export class ReloadedTls implements Tls, Disposable {
   #complaint: string | undefined
 
   /** Throws Configuration CONFIG_INVALID where the files cannot be read or used. */
-  constructor(files: TlsFiles, log: Logger, renewWithinMs = defaultRenewWithinMs) {
+  constructor(files: TlsFiles, log: Logger, renewWithinMs = defaultRenewWithinMs, clock = systemClock) {
+    this.#clock = clock
     this.renewWithinMs = renewWithinMs
     this.#files = files
     this.#log = log
     this.#material = read(files)
     this.#options = optionsOf(files, this.#material)
-    for (const path of this.#paths) watchFile(path, { interval: lookAgainMs, persistent: false }, this.#look)
+    void this.#lookAgain()
   }
 
   get replaced(): AbortSignal {
@@ -89,12 +96,15 @@ export class ReloadedTls implements Tls, Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const path of this.#paths) unwatchFile(path, this.#look)
+    this.#disposing.abort()
   }
 
-  get #paths(): readonly string[] {
-    const { ca, cert, key } = this.#files
-    return [ca, cert, key].filter(path => path !== undefined)
+  async #lookAgain(): Promise<void> {
+    const { signal } = this.#disposing
+    while (!signal.aborted) {
+      await this.#clock.sleep(lookAgainMs, signal).catch(() => {}) // Disposed.
+      if (!signal.aborted) this.#reload()
+    }
   }
 
   #reload(): void {
@@ -124,6 +134,18 @@ function read({ ca, cert, key }: TlsFiles): Material {
 
 function pem(path: string | undefined): string | undefined {
   if (path === undefined) return undefined
+  const text = textOf(path)
+  if (!isWhole(text)) throw new Configuration('CONFIG_INVALID', `sink.tls: ${path} is not PEM, or not all of it`)
+  return text
+}
+
+/** A file that is just being written may be empty, which OpenSSL would take for none at all, or end in the middle. */
+function isWhole(pem: string): boolean {
+  const begun = pem.match(/-----BEGIN /g)?.length ?? 0
+  return begun > 0 && begun === pem.match(/-----END [^\n-]+-----/g)?.length
+}
+
+function textOf(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (cause) {
