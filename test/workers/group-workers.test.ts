@@ -161,6 +161,18 @@ describe('workers of a group, in a simulation', () => {
     }
   })
 
+  it('tell what they hand over from what they give back because they stop', async () => {
+    const world = await settled(5, 4, ['a'])
+    const [a] = world.workers
+    expect(a?.occasions).toEqual([])
+    world.start('b')
+    await recover(world)
+    expect(new Set(a?.occasions)).toEqual(new Set(['handing-over']))
+    a?.stop.abort()
+    await recover(world)
+    expect(a?.occasions.at(-1)).toBe('stopping')
+  })
+
   it('stand by where there are more of them than slots', async () => {
     const world = await settled(5, 1, ['a', 'b', 'c'])
     expect(world.workers.map(({ workers }) => workers.status.state).sort()).toEqual(['standby', 'standby', 'working'])

@@ -4,7 +4,7 @@ import { silentMeter } from '../../src/meter.ts'
 import { createWorkers } from '../../src/workers/create-workers.ts'
 import type { Group, GroupTerms } from '../../src/workers/group.ts'
 import { Pauses } from '../../src/workers/pauses.ts'
-import type { SlotHolder, Workers } from '../../src/workers/workers.ts'
+import type { Occasion, SlotHolder, Workers } from '../../src/workers/workers.ts'
 import { VirtualTime } from '../sink/kafka/producer/virtual-time.ts'
 import { ModelCoordinator } from './model-coordinator.ts'
 import { ModelProcess } from './model-process.ts'
@@ -39,6 +39,8 @@ export class SimWorker {
   /** What people have ordered, and every order of another worker that this one obeyed. */
   readonly pauses: Pauses
   readonly obeyed: string[] = []
+  /** Why it gave slots back, one after the other. */
+  readonly occasions: Occasion[] = []
   readonly stop = new AbortController()
   ended: Promise<void> = Promise.resolve()
   isEnded = false
@@ -131,7 +133,7 @@ export class World {
   }
 
   #holder(worker: SimWorker): SlotHolder {
-    const { process, holds } = worker
+    const { process, holds, occasions } = worker
     return {
       take: (slots, lease) => {
         for (const slot of slots) {
@@ -145,7 +147,8 @@ export class World {
           void this.#work(worker, slot, hold)
         }
       },
-      release: async slots => {
+      release: async (slots, occasion) => {
+        occasions.push(occasion)
         for (const slot of slots) {
           const hold = holds.get(slot)
           if (hold === undefined || hold.isReleasing) this.violations.push(`${process.name} releases ${slot} in vain`)
