@@ -131,6 +131,7 @@ export class Cluster {
     if (mischief === 'crash' || mischief === 'freeze') this.#miss(process)
     if (mischief === 'move') this.#move(slot, process)
     if (mischief === 'expire') this.#expire(slot, process)
+    if (mischief === 'stale-leader') void world.kafka.replaceLeaders()
   }
 
   /** Its servers hear nothing of a process any more: its transactions run out, and so does its session. */

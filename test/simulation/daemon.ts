@@ -40,7 +40,7 @@ export const soundBuild: Build = {
   sink: sink => sink,
   idOf: slot => transactionalIdOf(slot),
   fences: true,
-  loadsUpTo: 'high watermark',
+  loadsUpTo: 'mark',
   waitsForSends: true,
 }
 

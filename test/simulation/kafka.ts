@@ -24,8 +24,17 @@ export interface Transaction {
   readonly entries: Entry[]
 }
 
+/** A partition as a broker knows it that leads it, or believes so. */
+export interface Knowledge {
+  readonly highWatermark: number
+  /** The offset of the first record of a transaction that has no marker here yet. */
+  readonly lastStableOffset: number
+  /** What a read-committed reader sees below offset `end`, or the last stable offset. */
+  committed(end?: number): Entry[]
+}
+
 /** One partition. Markers take offsets, as in Kafka. */
-export class Log {
+export class Log implements Knowledge {
   readonly entries: (Entry | 'marker')[] = []
   /** The highest epoch of each transactional id that has written here, or whose transaction ended here. */
   readonly epochs = new Map<string, number>()
@@ -34,7 +43,6 @@ export class Log {
     return this.entries.length
   }
 
-  /** The offset of the first record of a transaction that has no marker here yet. */
   get lastStableOffset(): number {
     const first = this.entries.findIndex(entry => entry !== 'marker' && !isDecided(entry, this))
     return first < 0 ? this.entries.length : first
@@ -55,13 +63,26 @@ export class Log {
     }
   }
 
-  /** What a read-committed reader sees below offset `end`. */
-  committed(end = this.lastStableOffset): Entry[] {
-    return this.entries
-      .slice(0, end)
-      .filter((entry): entry is Entry => entry !== 'marker')
-      .filter(({ transaction }) => !transaction || transaction.state === 'committed')
+  /** A record of nobody, behind all that is there: its offset. */
+  mark(slot: number): number {
+    const entry = { key: 'mark', change: 0, slot, writer: 0, checkpoint: undefined, transaction: undefined }
+    return this.entries.push(entry) - 1
   }
+
+  committed(end = this.lastStableOffset): Entry[] {
+    return this.entries.slice(0, end).filter(isCommitted)
+  }
+
+  /** What is known of it now, for good. */
+  remembered(): Knowledge {
+    const { highWatermark, lastStableOffset } = this
+    const visible = this.entries.map(entry => (isCommitted(entry) ? [entry] : []))
+    return { highWatermark, lastStableOffset, committed: (end = lastStableOffset) => visible.slice(0, end).flat() }
+  }
+}
+
+function isCommitted(entry: Entry | 'marker'): entry is Entry {
+  return entry !== 'marker' && (!entry.transaction || entry.transaction.state === 'committed')
 }
 
 function isDecided({ transaction }: Entry, log: Log): boolean {
@@ -85,12 +106,29 @@ export class Kafka {
   onCommit: (transaction: Transaction) => void = () => undefined
   readonly #schedule: Schedule
   readonly #producers = new Map<string, Producer>()
+  /** What brokers believe that led the checkpoints, were replaced while they were frozen, and have not heard of it. */
+  #past: ReadonlyMap<Log, Knowledge> = new Map()
   #waiting: { readonly isOver: () => boolean; readonly resolve: () => void }[] = []
 
   constructor(schedule: Schedule, partitions: number, slots: number) {
     this.#schedule = schedule
     this.data = Array.from({ length: partitions }, () => new Log())
     this.checkpoints = Array.from({ length: slots }, () => new Log())
+  }
+
+  /** The leaders of the checkpoints freeze and have successors at once; for a while after they wake up they do not know. */
+  async replaceLeaders(): Promise<void> {
+    const past = new Map(this.checkpoints.map(log => [log, log.remembered()]))
+    for (let i = Math.floor(this.#schedule.random() * 60); i >= 0; i--) await this.#schedule.step('frozen leader')
+    this.#past = past
+    for (let i = Math.floor(this.#schedule.random() * 60); i >= 0; i--) await this.#schedule.step('woken leader')
+    if (this.#past === past) this.#past = new Map()
+  }
+
+  /** Who answers a question about the partition: its leader, or for the time being somebody who believes to be that. */
+  answering(log: Log): Knowledge {
+    const past = this.#past.get(log)
+    return past && this.#schedule.random() < 0.5 ? past : log
   }
 
   /** InitProducerId: a new epoch, which ends what an earlier one has left open. Use it once `settled`. */

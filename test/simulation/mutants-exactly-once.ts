@@ -65,6 +65,12 @@ export const exactlyOnceMutants: Readonly<Record<string, Mutant>> = {
     build: { ...soundBuild, loadsUpTo: 'last stable offset' },
   },
 
+  'loads up to the high watermark that a broker names, whether it leads or not': {
+    breaks: 'G4',
+    scenario: one,
+    build: { ...soundBuild, loadsUpTo: 'high watermark' },
+  },
+
   'opens sinks without a confirmed lease': {
     breaks: 'lease',
     scenario: workers,

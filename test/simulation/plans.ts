@@ -2,7 +2,8 @@ import type { Build } from './daemon.ts'
 import { type Mischief, seeded } from './schedule.ts'
 import { type Outcome, type Scenario, simulate } from './simulate.ts'
 
-export const mischiefs: readonly Mischief[] = [
+/** What most plans are made of. */
+const drawn: readonly Mischief[] = [
   'fail-before',
   'fail-after',
   'stop',
@@ -13,6 +14,8 @@ export const mischiefs: readonly Mischief[] = [
   'move',
   'expire',
 ]
+const staleLeader = 'stale-leader'
+export const mischiefs: readonly Mischief[] = [...drawn, staleLeader]
 
 export const scenarios: Readonly<Record<string, Scenario>> = {
   'at-least-once, one daemon': { delivery: 'at-least-once', daemons: 'one', slots: 1, store: 'comparing' },
@@ -37,11 +40,12 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
 /** Calls that a run makes before anything goes wrong, about: later ones are not reached by every schedule. */
 const callsAtMost = 90
 
-/** Up to five mischiefs at random calls; none for every sixth seed. */
+/** Up to five mischiefs at random calls, none for every sixth seed; and one stale leader more for every fourth. */
 export function planOf(seed: number): ReadonlyMap<number, Mischief> {
   const random = seeded(seed ^ 0x5eed)
-  const pick = () => mischiefs[Math.floor(random() * mischiefs.length)] ?? 'crash'
-  return new Map(Array.from({ length: seed % 6 }, () => [Math.floor(random() * callsAtMost), pick()] as const))
+  const pick = () => drawn[Math.floor(random() * drawn.length)] ?? 'crash'
+  const plan = new Map(Array.from({ length: seed % 6 }, () => [Math.floor(random() * callsAtMost), pick()] as const))
+  return seed % 4 === 3 ? plan.set(Math.floor(random() * callsAtMost), staleLeader) : plan
 }
 
 /** Runs seed after seed; throws on the first that breaks a promise, with all that is needed to see it again. */

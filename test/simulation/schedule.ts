@@ -4,6 +4,7 @@ import { Retryable } from '../../src/errors.ts'
 /**
  * What happens at one call of an interface. `freeze`: SIGSTOP for a while. `outage`: the same part fails five times.
  * `clock`: the clock is set. `move`: the caller's slot is handed over. `expire`: it is given away behind its back.
+ * `stale-leader`: a broker freezes, another leads the checkpoints, and when it wakes up it does not know.
  */
 export type Mischief =
   | 'fail-before'
@@ -15,6 +16,7 @@ export type Mischief =
   | 'clock'
   | 'move'
   | 'expire'
+  | 'stale-leader'
 
 /** A call that waits for its turn. */
 interface Step {

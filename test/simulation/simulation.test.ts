@@ -42,7 +42,7 @@ describe('the whole pipeline under seeded schedules (G1, G2, G3, G4, G7)', limit
       'source.now',
       'source.read',
       'store.load',
-      'store.offset',
+      'store.mark',
       'store.save',
     ])
   })

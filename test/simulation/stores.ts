@@ -1,6 +1,7 @@
 import type { Checkpoint, CheckpointStore, TransactionalStore } from '../../src/checkpoint/checkpoint.ts'
 import { Fenced } from '../../src/errors.ts'
 import { packRecords } from '../../src/record-headers.ts'
+import type { Entry } from './kafka.ts'
 import { call, type Place } from './schedule.ts'
 import { checkpointTopic } from './sinks.ts'
 import type { World } from './world.ts'
@@ -28,17 +29,17 @@ export function comparingStore(world: World, place: Place, writer: object): Chec
   }
 }
 
-/** How far a load reads: all that stood there when it began, or only what readers may see at that moment. */
-export type LoadsUpTo = 'high watermark' | 'last stable offset'
+/**
+ * How far a load reads: to a mark of its own, which only the true leader acknowledges; to the high watermark that whoever
+ * was asked has named; or only to what readers may see at that moment.
+ */
+export type LoadsUpTo = 'mark' | 'high watermark' | 'last stable offset'
 
 /** Checkpoints as records of Kafka, one partition a slot. */
-export function kafkaStore(world: World, place: Place, upTo: LoadsUpTo = 'high watermark'): TransactionalStore {
+export function kafkaStore(world: World, place: Place, upTo: LoadsUpTo = 'mark'): TransactionalStore {
   return {
     async load(_pipeline, slot, signal) {
-      const log = world.kafka.checkpoints[slot]!
-      const end = await call(place, 'store.offset', () => log.highWatermark, signal)
-      if (upTo === 'high watermark') await world.kafka.stable(log, end)
-      const entries = await call(place, 'store.load', () => log.committed(), signal)
+      const entries = await readCheckpoints({ world, place, upTo }, slot, signal)
       const latest = entries.findLast(({ checkpoint }) => checkpoint !== undefined)
       return latest?.checkpoint === undefined ? undefined : (JSON.parse(latest.checkpoint) as Checkpoint)
     },
@@ -56,5 +57,31 @@ export function kafkaStore(world: World, place: Place, upTo: LoadsUpTo = 'high w
       return packRecords([{ ...at, value, headers: {}, timestampMs: world.nowMs }])
     },
     async [Symbol.asyncDispose]() {},
+  }
+}
+
+interface Reading {
+  readonly world: World
+  readonly place: Place
+  readonly upTo: LoadsUpTo
+}
+
+/** Each question may be answered by another broker, and by one that does not know that it was replaced. */
+async function readCheckpoints({ world, place, upTo }: Reading, slot: number, signal: AbortSignal): Promise<Entry[]> {
+  const { kafka } = world
+  const log = kafka.checkpoints[slot]!
+  const end =
+    upTo === 'mark'
+      ? await call(place, 'store.mark', () => log.mark(slot), signal)
+      : await call(place, 'store.offset', () => kafka.answering(log).highWatermark, signal)
+  if (upTo === 'last stable offset') return call(place, 'store.load', () => kafka.answering(log).committed(), signal)
+  for (;;) {
+    await kafka.stable(log, end)
+    const read = (): Entry[] | undefined => {
+      const broker = kafka.answering(log)
+      return broker.lastStableOffset < end ? undefined : broker.committed(end)
+    }
+    const entries = await call(place, 'store.load', read, signal)
+    if (entries) return entries
   }
 }
