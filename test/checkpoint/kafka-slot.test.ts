@@ -1,4 +1,7 @@
 import { expect, it } from 'vitest'
+import { lookAtKafkaCheckpoints } from '../../src/checkpoint/kafka.ts'
+import type { KafkaAccess, StoredRecord, StoreReader } from '../../src/checkpoint/kafka-connection.ts'
+import { Position } from '../../src/position.ts'
 import { accessTo, freshTopic, messagesOf, never, openStore, transactionalProducer } from './kafka-fixture.ts'
 import { sample } from './sample.ts'
 
@@ -40,6 +43,55 @@ it('shares reads between loads of one slot, and none of them reads what was ther
   await other.save(sample({ epoch: 7 }), never)
   expect(await store.load('orders', 0, never)).toEqual(sample({ epoch: 7 }))
   await early
+})
+
+/** Asks a broker that was replaced when there was one record, and does not know it: that is the end that it names. */
+function askingOneReplaced(access: KafkaAccess): KafkaAccess {
+  const { reader } = access
+  const replaced: StoreReader = {
+    mark: reader.mark.bind(reader),
+    async *readPartition(...args: Parameters<StoreReader['readPartition']>) {
+      const isKnown = ({ offset }: StoredRecord) => args[3].until !== undefined || offset < 1n
+      for await (const records of reader.readPartition(...args)) yield records.filter(isKnown)
+    },
+    [Symbol.asyncDispose]: () => reader[Symbol.asyncDispose](),
+  }
+  return { ...access, reader: replaced }
+}
+
+it('is not misled by a broker that was replaced while it was frozen', async () => {
+  const topic = freshTopic()
+  await using successor = await openStore(topic)
+  await successor.save(sample({ epoch: 1 }), never)
+  await using store = await openStore(topic, askingOneReplaced(accessTo()))
+  await successor.save(sample({ epoch: 2, savedAtMs: 2 }), never)
+  expect(await store.load('orders', 0, never)).toEqual(sample({ epoch: 2, savedAtMs: 2 }))
+  await expect(store.save(sample({ epoch: 1 }), never)).rejects.toMatchObject({ code: 'CHECKPOINT_FENCED' })
+  const [first, later] = [5n, 6n].map(seconds => Position.ofTime(seconds << 32n).toJSON())
+  await successor.fixStart?.('orders', first!, never)
+  expect(await store.fixStart?.('orders', later!, never)).toEqual(first)
+})
+
+it('marks the end of a partition before it loads for a start, and writes nothing when it only looks', async () => {
+  const topic = freshTopic()
+  await using store = await openStore(topic)
+  await store.save(sample(), never)
+  const { reader, ...access } = accessTo()
+  await using looking = await lookAtKafkaCheckpoints(
+    { ...access, reader, deployment: 'shop', topic, replication: 1 },
+    never,
+  )
+  const keys = async () => {
+    const found: string[] = []
+    for await (const records of reader.readPartition(topic, 0, 0n, { isolation: 'read_uncommitted' }, never)) {
+      for (const { key } of records) found.push(String(key))
+    }
+    return found
+  }
+  expect(await looking.load('orders', 0, never)).toEqual(sample())
+  expect(await keys()).not.toContain('mark')
+  expect(await store.load('orders', 0, never)).toEqual(sample())
+  expect(await keys()).toContain('mark')
 })
 
 it('refuses to save when a later epoch has begun, and what it saves late is passed over', async () => {
