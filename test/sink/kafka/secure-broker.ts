@@ -152,6 +152,7 @@ function propertiesText(
     `log.dirs=${file('logs')}`,
     'offsets.topic.replication.factor=1',
     'auto.create.topics.enable=false',
+    'log.retention.ms=-1', // Records of the tests are years old: half a minute after its start it would delete them.
     '',
   ].join('\n')
 }
