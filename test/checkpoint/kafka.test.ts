@@ -8,6 +8,7 @@ import { silentLogger } from '../../src/log.ts'
 import { faultOf } from '../../src/sink/kafka/classify.ts'
 import { createClient } from '../../src/sink/kafka/client.ts'
 import { PartitionReader } from '../../src/sink/kafka/reading/partition-reader.ts'
+import { createTopic } from '../sink/kafka/create-topic.ts'
 import { describeStore } from './conformance.ts'
 import { sample } from './sample.ts'
 
@@ -89,12 +90,12 @@ it('creates its topic compacted only, and leaves no consumer group behind', asyn
 
 it('refuses a topic that Kafka would delete checkpoints from, and names what to set', async () => {
   const topic = freshTopic()
-  await admin.createTopics({ topics: [{ topic, numPartitions: 1 }] })
+  await createTopic(admin, { topic, numPartitions: 1 })
   const error = await open(topic).catch((caught: unknown) => caught)
   expect(error).toMatchObject({ name: 'Configuration', code: 'CHECKPOINT_TOPIC' })
   expect(String(error)).toContain('cleanup.policy=compact (is delete)')
   const wide = freshTopic()
-  await admin.createTopics({ topics: [{ topic: wide, numPartitions: 3 }] })
+  await createTopic(admin, { topic: wide, numPartitions: 3 })
   await expect(open(wide)).rejects.toThrow('has 3 partitions, one for each slot, and 1 slots are configured')
 })
 

@@ -1,6 +1,7 @@
 import { type Admin, Kafka, logLevel } from 'kafkajs'
 import { describe, expect, it } from 'vitest'
 import { startBroker, startBrokers } from '../../src/services/broker.ts'
+import { createTopic } from '../sink/kafka/create-topic.ts'
 import { isAlive, options, soonBack } from './servers.ts'
 
 describe('a broker of our own', () => {
@@ -11,7 +12,7 @@ describe('a broker of our own', () => {
     const admin = kafka.admin()
     await admin.connect()
     const topic = 'orders'
-    await admin.createTopics({ topics: [{ topic }], waitForLeaders: true })
+    await createTopic(admin, { topic })
     const producer = kafka.producer()
     await producer.connect()
     await producer.send({ topic, acks: -1, messages: [{ partition: 0, key: '1', value: 'a' }] })
@@ -58,7 +59,7 @@ describe('three brokers of our own', () => {
     const admin = kafka.admin()
     await admin.connect()
     const topic = 'orders'
-    await admin.createTopics({ topics: [{ topic, numPartitions: 1 }], waitForLeaders: true })
+    await createTopic(admin, { topic, numPartitions: 1 })
     const producer = kafka.producer()
     await producer.connect()
     const send = (value: string) => producer.send({ topic, acks: -1, messages: [{ key: '1', value }] })

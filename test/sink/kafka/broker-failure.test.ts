@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { systemClock } from '../../../src/clock.ts'
 import type { OutRecord } from '../../../src/record.ts'
 import { packRecords } from '../../../src/record-headers.ts'
 import { startBroker } from '../../../src/services/broker.ts'
 import type { Broker } from '../../../src/services/services.ts'
 import type { Sink } from '../../../src/sink/sink.ts'
+import { options, soonBack } from '../../services/servers.ts'
 import { freshTopic, never, plain, readTopic, record, spec, targetFor } from './fixture.ts'
 
 const partitions = 4
@@ -11,7 +13,7 @@ const callRecords = 40
 let broker: Broker
 
 beforeAll(async () => {
-  broker = await startBroker({ env: process.env, signal: never })
+  broker = await startBroker({ ...options(), properties: soonBack })
 })
 afterAll(async () => {
   await broker[Symbol.asyncDispose]()
@@ -35,8 +37,8 @@ async function numbersByPartition(topic: string): Promise<number[][]> {
   )
 }
 
-/** Sends calls from `from` on, `open` of them at a time, until `stop` aborts or the sink fails. */
-async function load(sink: Sink, topic: string, from: number, stop: AbortSignal) {
+/** Sends calls from `from` on, several of them at a time, until `stop` aborts or the sink fails. */
+async function load(sink: Sink, topic: string, from: number, stop: AbortSignal, onAnswer = () => {}) {
   let next = from
   const acknowledged = new Set<number>()
   const errors: unknown[] = []
@@ -48,6 +50,7 @@ async function load(sink: Sink, topic: string, from: number, stop: AbortSignal) 
         () => acknowledged.add(call),
         (error: unknown) => errors.push(error),
       )
+      onAnswer()
     }
   }
   await Promise.all(Array.from({ length: 8 }, worker))
@@ -59,19 +62,30 @@ async function load(sink: Sink, topic: string, from: number, stop: AbortSignal) 
 // Once more where it fails: real servers are killed on a machine that may be busy with other things.
 describe.each(['platformatic', 'kafkajs'] as const)('a sink over %s whose broker fails', { retry: 1 }, client => {
   it('loses nothing and repeats nothing while it outlives a broker that is killed and restarted under load', async () => {
-    await using target = targetFor(broker.brokers, { deliveryTimeoutMs: 120_000 }, client)
+    await using target = targetFor(broker.brokers, { deliveryTimeoutMs: 600_000 }, client)
     await using sink = await target.open(plain('p'), never)
     const topic = freshTopic('killed')
     await sink.partitions(topic, spec(partitions), never)
     const stop = new AbortController()
-    const loading = load(sink, topic, 0, stop.signal)
+    let answers = 0
+    const loading = load(sink, topic, 0, stop.signal, () => {
+      answers += 1
+    })
+    let isOver = false
+    const over = loading.finally(() => {
+      isOver = true
+    })
+    const progress = async () => {
+      for (const enough = answers + 100; answers < enough && !isOver; ) await systemClock.sleep(20)
+    }
     for (let kill = 0; kill < 2; kill += 1) {
-      await new Promise(resolve => setTimeout(resolve, 1_000))
+      await progress()
       await broker.kill()
       await broker.start(never)
     }
-    await new Promise(resolve => setTimeout(resolve, 500))
+    await progress()
     stop.abort()
+    await over
     const { sent, acknowledged, errors } = await loading
     expect(errors).toEqual([])
     expect(acknowledged).toBe(sent)
@@ -83,13 +97,15 @@ describe.each(['platformatic', 'kafkajs'] as const)('a sink over %s whose broker
 
   it('reports a broker that stays frozen, and the replay repeats a suffix only', async () => {
     await using target = targetFor(broker.brokers, { deliveryTimeoutMs: 2_000 }, client)
+    await using patient = targetFor(broker.brokers, { deliveryTimeoutMs: 120_000 }, client)
     const topic = freshTopic('frozen')
     const stop = new AbortController()
     let durable = 0
     {
+      await using first = await patient.open(plain('p'), never)
+      await first.partitions(topic, spec(partitions), never)
+      await Promise.all(Array.from({ length: 50 }, (_, call) => first.send(packRecords(callOf(topic, call)), never)))
       await using sink = await target.open(plain('p'), never)
-      await sink.partitions(topic, spec(partitions), never)
-      await Promise.all(Array.from({ length: 50 }, (_, call) => sink.send(packRecords(callOf(topic, call)), never)))
       const loading = load(sink, topic, 50, stop.signal)
       broker.freeze()
       const outcome = await loading
@@ -101,7 +117,7 @@ describe.each(['platformatic', 'kafkajs'] as const)('a sink over %s whose broker
       await expect(sink.send(packRecords(callOf(topic, 0)), never)).rejects.toMatchObject({ code: 'SINK_UNAVAILABLE' })
     }
     broker.thaw()
-    await using sink = await target.open(plain('p'), never)
+    await using sink = await patient.open(plain('p'), never)
     const calls = durable + 50
     for (let call = durable; call < calls; call += 1) await sink.send(packRecords(callOf(topic, call)), never)
     for (const [partition, numbers] of (await numbersByPartition(topic)).entries()) {

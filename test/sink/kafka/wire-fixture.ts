@@ -6,6 +6,7 @@ import { Retryable } from '../../../src/errors.ts'
 import type { KafkaSettings } from '../../../src/sink/kafka/settings.ts'
 import type { ProduceBatch, ProducerIdentity, Wire } from '../../../src/sink/kafka/wire.ts'
 import { createWire, defaultWireLimits, type WireLimits } from '../../../src/sink/kafka/wire-platformatic.ts'
+import { createTopic } from './create-topic.ts'
 import { freshTopic, never } from './fixture.ts'
 
 export function wireFor(
@@ -41,10 +42,7 @@ export async function makeTopic(
   try {
     await admin.connect()
     const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }))
-    await admin.createTopics({
-      waitForLeaders: true,
-      topics: [{ topic, numPartitions: partitions, replicationFactor: 1, configEntries }],
-    })
+    await createTopic(admin, { topic, numPartitions: partitions, replicationFactor: 1, configEntries })
     return topic
   } finally {
     await admin.disconnect()

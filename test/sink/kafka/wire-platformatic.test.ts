@@ -5,7 +5,7 @@ import { freePort } from '../../../src/services/ports.ts'
 import type { Broker } from '../../../src/services/services.ts'
 import type { BrokerConnection, Wire } from '../../../src/sink/kafka/wire.ts'
 import { defaultWireLimits, probeWire } from '../../../src/sink/kafka/wire-platformatic.ts'
-import { options } from '../../services/servers.ts'
+import { options, soonBack } from '../../services/servers.ts'
 import { freshTopic, never, readTopic, settingsFor } from './fixture.ts'
 import { answering, batchOf, fakeServer, identityOf, makeTopic, wireFor } from './wire-fixture.ts'
 
@@ -105,7 +105,7 @@ describe('the wire', () => {
   it('nor one that never answers', async () => {
     await using silent = await fakeServer(() => {})
     const { host, port } = silent.address
-    await using wire = wireFor([`${host}:${port}`, ...brokers], { questionTimeoutMs: 300 })
+    await using wire = wireFor([`${host}:${port}`, ...brokers], { questionTimeoutMs: 3_000 })
     expect(await wire.leaders([], never)).toEqual([])
   })
 
@@ -148,7 +148,7 @@ describe('the wire', () => {
 describe('the wire to a broker that fails', () => {
   let broker: Broker
   beforeAll(async () => {
-    broker = await startBroker(options())
+    broker = await startBroker({ ...options(), properties: soonBack })
   })
   afterAll(async () => {
     await broker[Symbol.asyncDispose]()
@@ -190,7 +190,7 @@ describe('the wire to a broker that fails', () => {
   })
 
   it('gives up a frozen one after the limit of a request', async () => {
-    await using wire = wireFor(broker.brokers, { requestTimeoutMs: 1_000, questionTimeoutMs: 1_000 })
+    await using wire = wireFor(broker.brokers, { requestTimeoutMs: 3_000, questionTimeoutMs: 3_000 })
     const topic = await makeTopic(broker.brokers, 1)
     const leader = await leaderOf(wire, topic)
     let isFrozen = false

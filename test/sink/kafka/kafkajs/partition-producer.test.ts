@@ -6,17 +6,19 @@ import type { Broker } from '../../../../src/services/services.ts'
 import { withAdmin } from '../../../../src/sink/kafka/admin.ts'
 import { KafkajsProducer } from '../../../../src/sink/kafka/kafkajs/partition-producer.ts'
 import { defaultProducerSettings, type ProducerSettings } from '../../../../src/sink/kafka/settings.ts'
+import { options, soonBack } from '../../../services/servers.ts'
+import { createTopic } from '../create-topic.ts'
 import { freshTopic, never, readTopic, record, settingsFor } from '../fixture.ts'
 
 let broker: Broker
 beforeAll(async () => {
-  broker = await startBroker({ env: process.env, signal: never })
+  broker = await startBroker({ ...options(), properties: soonBack })
 })
 afterAll(() => broker?.[Symbol.asyncDispose]())
 
-async function createTopic(topic: string, numPartitions: number): Promise<void> {
+async function create(topic: string, numPartitions: number): Promise<void> {
   const options = { settings: settingsFor(broker.brokers), log: silentLogger, clock: systemClock }
-  await withAdmin(options, never, admin => admin.createTopics({ topics: [{ topic, numPartitions }] }))
+  await withAdmin(options, never, admin => createTopic(admin, { topic, numPartitions }))
 }
 
 function open(
@@ -41,7 +43,7 @@ const numbers = (from: number, count: number) => Array.from({ length: count }, (
 describe('a producer over kafkajs', { retry: 1 }, () => {
   it.each(['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const)('sends with %s what is read again', async compression => {
     const topic = freshTopic(compression)
-    await createTopic(topic, 1)
+    await create(topic, 1)
     const producer = await open({ compression })
     const text = 'the same again and again '.repeat(20)
     const records = numbers(0, 300).map(n => record(topic, 0, n % 10 === 0 ? null : `${n} ${text}`))
@@ -60,7 +62,7 @@ describe('a producer over kafkajs', { retry: 1 }, () => {
 
   it('repeats what was under way when the broker was killed as it was: once in the topic, in order', async () => {
     const topic = freshTopic('repeated')
-    await createTopic(topic, 6)
+    await create(topic, 6)
     let troubles = 0
     const trouble = () => {
       troubles += 1
@@ -104,7 +106,7 @@ describe('a producer over kafkajs', { retry: 1 }, () => {
 
   it('goes on with a new producer id after an exchange', async () => {
     const topic = freshTopic('exchanged')
-    await createTopic(topic, 1)
+    await create(topic, 1)
     const producer = await open()
     for (let n = 0; n < 3; n++) {
       await producer.send(topic, 0, [record(topic, 0, `${2 * n}`), record(topic, 0, `${2 * n + 1}`)])
@@ -117,7 +119,7 @@ describe('a producer over kafkajs', { retry: 1 }, () => {
 
   it('without producer ids sends once, and leaves a failure to its caller', async () => {
     const topic = freshTopic('once')
-    await createTopic(topic, 1)
+    await create(topic, 1)
     let retries = 0
     const count = () => (retries += 1)
     const patient = await open({}, count, false)
@@ -133,7 +135,7 @@ describe('a producer over kafkajs', { retry: 1 }, () => {
 
   it('gives a send up after its time, and writes nothing any more', async () => {
     const topic = freshTopic('late')
-    await createTopic(topic, 1)
+    await create(topic, 1)
     const producer = await open({ deliveryTimeoutMs: 500 })
     await broker.kill()
     const late = producer.send(topic, 0, [record(topic, 0, 'late')])

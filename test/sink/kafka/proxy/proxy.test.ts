@@ -2,6 +2,7 @@ import { connect } from 'node:net'
 import { Kafka, logLevel } from 'kafkajs'
 import { describe, expect, inject, it } from 'vitest'
 import { packRecords } from '../../../../src/record-headers.ts'
+import { createTopic } from '../create-topic.ts'
 import { freshTopic, never, plain, readTopic, record, spec, targetFor } from '../fixture.ts'
 import type { ProduceRules } from './produce.ts'
 import { KafkaProxy, transactionApis } from './proxy.ts'
@@ -55,7 +56,7 @@ describe('the proxy', () => {
     const client = clientOf(proxy.brokers)
     const [admin, producer] = [client.admin(), client.producer({ retry: { retries: 0 } })]
     await admin.connect()
-    await admin.createTopics({ topics: [{ topic, numPartitions: 1 }], waitForLeaders: true })
+    await createTopic(admin, { topic, numPartitions: 1 })
     await producer.connect()
     await producer.send({ topic, messages: [{ value: 'short' }] })
     await expect(producer.send({ topic, messages: [{ value: 'x'.repeat(20_000) }] })).rejects.toThrow()
