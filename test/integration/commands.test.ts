@@ -66,7 +66,7 @@ pipelines:
     expect([unseen.code, unseen.stderr]).toEqual([1, expect.stringContaining('a worker is at pipeline orders, slot ')])
     expect(await order('pause')).toMatchObject({ code: 0, stdout: 'orders: paused\n' })
     expect((await daemon.reaches('orders', 'paused')).error).toBeNull()
-    expect((await fetch(`${url}/readyz`)).status).toBe(200)
+    expect((await daemon.readiness()).status).toBe(200)
     expect(await set(port)).toMatchObject({ code: 0, stdout: expect.stringContaining('back: the changes since then') })
     expect(await order('resume')).toMatchObject({ code: 0, stdout: 'orders: running again\n' })
     await eventually(arrived(18), 'the last four again')

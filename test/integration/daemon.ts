@@ -8,11 +8,15 @@ import type { PipelineStatus } from '../../src/status.ts'
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
+/** Each question on a connection of its own: one that was kept may be closed, being idle, as the next one is sent. */
+const alone = { connection: 'close' }
+
 /** A daemon as users run it: a process of its own, with a configuration file of its own. */
 export class Daemon implements AsyncDisposable {
   readonly #child: ChildProcess
   readonly #directory: string
   readonly #closed: Promise<unknown>
+  #port: string | undefined
   /** The last of both streams, as they came. */
   output = ''
   stdout = ''
@@ -48,8 +52,15 @@ export class Daemon implements AsyncDisposable {
   /** Orders it to pause or resume a pipeline; its answer, which is the HTTP status where it refuses. */
   async order(pipeline: string, action: 'pause' | 'resume', token: string): Promise<unknown> {
     const url = `${await this.adminUrl()}/api/v1/pipelines/${pipeline}/${action}`
-    const response = await fetch(url, { method: 'POST', headers: { authorization: `Bearer ${token}` } })
+    const headers = { authorization: `Bearer ${token}`, ...alone }
+    const response = await fetch(url, { method: 'POST', headers })
     return response.ok ? response.json() : response.status
+  }
+
+  /** Whether it calls itself ready, and what it says of it. */
+  async readiness(): Promise<{ readonly status: number; readonly body: unknown }> {
+    const response = await fetch(`${await this.adminUrl()}/readyz`, { headers: alone })
+    return { status: response.status, body: await response.json() }
   }
 
   /** What it answers at a path of its admin server, as JSON. */
@@ -61,7 +72,7 @@ export class Daemon implements AsyncDisposable {
   async text(path: string): Promise<string> {
     const ask = async () => {
       const url = `${await this.adminUrl()}${path}` // Throws where the daemon has exited.
-      const response = await fetch(url).catch(() => undefined) // Kept connections are closed when idle.
+      const response = await fetch(url, { headers: alone }).catch(() => undefined)
       return response?.text()
     }
     return eventually(ask, `an answer at ${path}`)
@@ -84,11 +95,11 @@ export class Daemon implements AsyncDisposable {
 
   /** Where its admin server listens, as its log says. */
   async adminUrl(): Promise<string> {
-    const port = await eventually(() => {
+    this.#port ??= await eventually(() => {
       if (this.#child.exitCode !== null) throw new Error(`the daemon exited: ${this.output}`)
       return /"admin":\{"host":"127.0.0.1","port":(\d+)\}/.exec(this.output)?.[1]
     }, 'the port')
-    return `http://127.0.0.1:${port}`
+    return `http://127.0.0.1:${this.#port}`
   }
 
   async statuses(): Promise<readonly PipelineStatus[]> {

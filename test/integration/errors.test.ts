@@ -21,18 +21,21 @@ interface Place {
   readonly uri?: string
   readonly brokers?: readonly string[]
   readonly checkpoint?: string
+  /** For who is not there; who is may take its time. */
+  readonly wait?: string
 }
 
 const freshName = () => `er${crypto.randomUUID().slice(0, 8)}`
 
 /** A configuration with one pipeline over the database of its name. */
-function config({ name, uri = inject('mongodbUri'), brokers = inject('kafkaBrokers'), checkpoint }: Place): string {
+function config(place: Place): string {
+  const { name, uri = inject('mongodbUri'), brokers = inject('kafkaBrokers'), checkpoint, wait = '2m' } = place
   return `
 name: ${name}
 mongodb: { uri: "${uri}" }
 sink: { brokers: ${JSON.stringify(brokers)} }
 checkpoint: ${checkpoint ?? '{}'}
-startup: { wait: 1s }
+startup: { wait: ${wait} }
 admin: { port: 0 }
 pipelines:
   - name: all
@@ -58,7 +61,9 @@ describe('MongoDB or Kafka cannot be used', () => {
   })
 
   test('an unknown host: exit 1 once startup.wait is over', async () => {
-    const { code, stderr } = await fails(config({ name: freshName(), uri: 'mongodb://unknown.invalid:27017/' }))
+    const { code, stderr } = await fails(
+      config({ name: freshName(), uri: 'mongodb://unknown.invalid:27017/', wait: '1s' }),
+    )
     expect(stderr).toContain('SOURCE_UNREACHABLE')
     expect(stderr).toContain('unknown.invalid')
     expect(stderr).toContain(remedies.SOURCE_UNREACHABLE)
@@ -67,7 +72,7 @@ describe('MongoDB or Kafka cannot be used', () => {
 
   test('no Kafka: exit 1 once startup.wait is over', async () => {
     const brokers = [`127.0.0.1:${await freePort()}`]
-    const { code, stderr } = await fails(config({ name: freshName(), brokers }))
+    const { code, stderr } = await fails(config({ name: freshName(), brokers, wait: '1s' }))
     expect(stderr).toContain('SINK_UNREACHABLE')
     expect(stderr).toContain(brokers[0])
     expect(stderr).toContain(remedies.SINK_UNREACHABLE)
@@ -109,7 +114,7 @@ describe('access control', () => {
 
 describe('what the user typed', () => {
   test('a bad file: exit 78, every error with its place', async () => {
-    const yaml = config({ name: freshName() }).replace('partitions: 1', 'partitons: 1').replace('wait: 1s', 'wait: 1')
+    const yaml = config({ name: freshName() }).replace('partitions: 1', 'partitons: 1').replace('wait: 2m', 'wait: 1')
     const { code, stderr } = await fails(yaml)
     const lineOf = (text: string) => 1 + yaml.split('\n').findIndex(line => line.includes(text))
     expect(stderr).toMatch(new RegExp(`config\\.yaml:${lineOf('wait')}:18 startup\\.wait: `))
@@ -165,11 +170,9 @@ describe('one of two pipelines fails', () => {
       await good?.insertOne({ _id: 1, v: 'v3' })
       await arrived('good', 1)
       expect((await daemon.reaches('good', 'running', 'idle')).error).toBeNull()
-      const ready = await fetch(`${await daemon.adminUrl()}/readyz`)
-      expect(ready.status).toBe(503)
-      expect(await ready.json()).toMatchObject({
-        ready: false,
-        reasons: [{ pipeline: 'plain', state: 'failed', code: 'SOURCE_IMAGE_MISSING' }],
+      expect(await daemon.readiness()).toMatchObject({
+        status: 503,
+        body: { ready: false, reasons: [{ pipeline: 'plain', state: 'failed', code: 'SOURCE_IMAGE_MISSING' }] },
       })
       expect(await daemon.stop('SIGTERM'), daemon.output).toBe(1)
       expect(daemon.stderr).toContain('pipeline plain: SOURCE_IMAGE_MISSING')
@@ -184,7 +187,7 @@ describe('one of two pipelines fails', () => {
     await plain?.updateOne({ _id: 1 }, { $set: { v: 'v4' } })
     await arrived('plain', 3)
     for (const pipeline of collections) await daemon.reaches(pipeline, 'running', 'idle')
-    expect((await fetch(`${await daemon.adminUrl()}/readyz`)).status).toBe(200)
+    expect((await daemon.readiness()).status).toBe(200)
     expect(await daemon.stop('SIGTERM'), daemon.output).toBe(0)
     const seen = await readTopics(brokers, [`${name}.plain`])
     expect(seen.map(({ change }) => change)).toEqual(['v1', 'v2', 'v4'])

@@ -47,19 +47,25 @@ pipelines:
 `)
 }
 
-async function insert(collection: Collection, documents: number): Promise<void> {
-  const text = 'x'.repeat(1_000)
+async function insert(collection: Collection, documents: number, characters: number): Promise<void> {
+  const text = 'x'.repeat(characters)
   for (let left = documents; left > 0; left -= 1_000) {
     await collection.insertMany(Array.from({ length: Math.min(left, 1_000) }, () => ({ text })))
   }
 }
 
-/** The status once `stage`, or nothing, limits the pipeline for more than `ratio` of the time. */
-function limitedBy(daemon: Daemon, stage: Stage | undefined, ratio: number): Promise<PipelineStatus> {
+/**
+ * Waits until `stage`, or nothing, limits the pipeline, as far as `isClear` wants. What else the machine did in the last
+ * ten seconds is in these shares too.
+ */
+function limitedBy(
+  daemon: Daemon,
+  stage: Stage | undefined,
+  isClear: (status: PipelineStatus) => boolean = () => true,
+): Promise<true> {
   const found = async () => {
     const status = (await daemon.statuses())[0]
-    const limit = status?.limitedBy
-    return limit?.stage === stage && (limit?.ratio ?? 1) > ratio ? status : undefined
+    return status && status.limitedBy?.stage === stage && isClear(status) ? true : undefined
   }
   return rarely(found, daemon, `${stage ?? 'nothing'} as the limit`)
 }
@@ -70,7 +76,8 @@ function rarely<T>(ask: () => Promise<T | undefined>, daemon: Daemon, what: stri
 }
 
 async function delivered(daemon: Daemon, records: number): Promise<void> {
-  const all = async () => ((await daemon.statuses())[0]?.records === records ? true : undefined)
+  // More where the daemon had to go back to its checkpoint: on a busy machine a transaction's time can be over.
+  const all = async () => (((await daemon.statuses())[0]?.records ?? 0) >= records ? true : undefined)
   await rarely(all, daemon, `${records} records`)
 }
 
@@ -83,17 +90,22 @@ test('a quota of the broker: the sink limits the throughput, and no longer once 
   await setQuota(clientId, 50_000)
   await using daemon = await startDaemon(name, clientId, 'fullDocument: default')
   await daemon.reaches('all', 'idle')
-  await insert(collection, 10_000) // A backlog of four minutes at this rate.
-  const limited = await limitedBy(daemon, 'sink', 0.8)
-  expect(limited.busy.source + limited.busy.encode).toBeLessThan(0.2)
-  expect(limited.throttledRatio).toBeGreaterThan(0.5)
-  const { source, encode, sink } = await shares(daemon)
-  expect(sink).toBeGreaterThan(2 * (source! + encode!))
-  const page = await daemon.text('/')
-  expect(page).toMatch(/the sink, \d+ % of the time \(throttled by the broker \d+ %\)/)
+  await insert(collection, 10_000, 1_000) // A backlog of four minutes at this rate.
+  await limitedBy(
+    daemon,
+    'sink',
+    ({ busy, throttledRatio }) => busy.sink > 0.8 && busy.source + busy.encode < 0.2 && throttledRatio > 0.5,
+  )
+  const isInMetrics = async () => {
+    const { source, encode, sink } = await shares(daemon)
+    return sink! > 2 * (source! + encode!) ? true : undefined
+  }
+  await rarely(isInMetrics, daemon, 'the sink as the limit in the metrics')
+  const onPage = /the sink, \d+ % of the time \(throttled by the broker \d+ %\)/
+  await rarely(async () => (onPage.test(await daemon.text('/')) ? true : undefined), daemon, 'the same on the page')
   await setQuota(clientId, undefined)
   await delivered(daemon, 10_000)
-  await limitedBy(daemon, undefined, 0)
+  await limitedBy(daemon, undefined)
 }, 600_000)
 
 test('a filter that costs MongoDB much: the source limits the throughput', async () => {
@@ -109,9 +121,10 @@ test('a filter that costs MongoDB much: the source limits the throughput', async
     await first.reaches('all', 'idle')
     expect(await first.stop('SIGTERM'), first.output.slice(-4_000)).toBe(0)
   }
-  await insert(collection, 20_000) // Before it reads: a slow insert would be what it waits for.
+  // Before it reads: a slow insert would be what it waits for. So many that whoever looks later still sees it.
+  await insert(collection, 60_000, 100)
   await using daemon = await start()
-  const { busy } = await limitedBy(daemon, 'source', 0.6)
-  expect(busy.source).toBeGreaterThan(busy.encode + busy.sink)
-  expect(await daemon.text('/')).toMatch(/the source \(MongoDB\), \d+ % of the time/)
+  await limitedBy(daemon, 'source', ({ busy }) => busy.source > 0.6 && busy.source > busy.encode + busy.sink)
+  const onPage = /the source \(MongoDB\), \d+ % of the time/
+  await rarely(async () => (onPage.test(await daemon.text('/')) ? true : undefined), daemon, 'the same on the page')
 }, 600_000)

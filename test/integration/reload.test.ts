@@ -143,7 +143,7 @@ test.each(['at-least-once', 'exactly-once'])(
       const still = await daemon.reaches('paused', 'paused')
       expect(still.records).toBe(records)
       expect(still.lagMs).toBeGreaterThan(0)
-      expect((await fetch(`${await daemon.adminUrl()}/readyz`)).status).toBe(200)
+      expect((await daemon.readiness()).status).toBe(200)
       expect(await daemon.order('paused', 'resume', token)).toMatchObject({ changed: true })
       await paused.more(ofPaused, 100)
     }

@@ -93,7 +93,7 @@ describe('a target without transactions and idempotence, killed between produce 
 
 /** How many records of replays were left out, by the daemon's own count. */
 async function alreadyThere(daemon: Daemon): Promise<number> {
-  const text = await (await fetch(`${await daemon.adminUrl()}/metrics`)).text()
+  const text = await daemon.text('/metrics')
   const counts = text.matchAll(/records_total\{[^}]*outcome="already-there"[^}]*\} (\d+)/g)
   return [...counts].reduce((sum, [, count]) => sum + Number(count), 0)
 }

@@ -75,7 +75,9 @@ export class Suspect implements AsyncDisposable {
 
   /** Head and body of an answer of its admin server. */
   async answer(path: string, init: RequestInit = {}): Promise<string> {
-    const response = await fetch(`${await this.url()}${path}`, init)
+    // On a connection of its own: one that was kept may be closed, being idle, as the next question is sent.
+    const headers = { ...init.headers, connection: 'close' }
+    const response = await fetch(`${await this.url()}${path}`, { ...init, headers })
     return `${response.status} ${JSON.stringify([...response.headers])}\n${await response.text()}`
   }
 
