@@ -1,5 +1,5 @@
 import { startAdmin } from '../admin/server.ts'
-import { systemClock } from '../clock.ts'
+import { steady, systemClock } from '../clock.ts'
 import type { Config } from '../config/schema.ts'
 import { RecordBlocks } from '../encode/record-block.ts'
 import { asFault, Fault } from '../errors.ts'
@@ -168,7 +168,8 @@ function explain({ io, redact }: Common, fault: Fault, where = ''): void {
 
 /** Keeps the gauges fresh: lag each second, the oplog window every ten. */
 async function report(fleet: Fleet, mongo: Mongo, signal: AbortSignal): Promise<void> {
-  const { clock, log } = fleet.common
+  const { log } = fleet.common
+  const clock = steady(fleet.common.clock)
   let windowDueMs = 0
   while (!signal.aborted) {
     if (clock.nowMs() >= windowDueMs) {

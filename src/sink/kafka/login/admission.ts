@@ -1,4 +1,4 @@
-import type { Clock } from '../../../clock.ts'
+import { type Clock, steady } from '../../../clock.ts'
 import { type Fault, Retryable } from '../../../errors.ts'
 
 /** Exchanging a password or a certificate everywhere takes a person, or a mounted secret, some minutes. */
@@ -15,7 +15,7 @@ export class Admission {
   #refusedSinceMs: number | undefined
 
   constructor(clock: Clock) {
-    this.#clock = clock
+    this.#clock = steady(clock)
   }
 
   accepted(): void {

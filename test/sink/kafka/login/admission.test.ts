@@ -5,7 +5,7 @@ import { Admission } from '../../../../src/sink/kafka/login/admission.ts'
 
 it('is strict before the first login, patient for ten minutes after it, and about nothing else', () => {
   let nowMs = 0
-  const admission = new Admission({ ...systemClock, nowMs: () => nowMs })
+  const admission = new Admission({ ...systemClock, nowMs: () => nowMs, monotonicMs: () => nowMs })
   const refused = new Configuration('SINK_AUTH_FAILED', 'no')
   expect(admission.judge(refused)).toBe(refused)
   admission.accepted()
