@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { openKafkaCheckpoints } from '../../../src/checkpoint/kafka.ts'
 import { systemClock } from '../../../src/clock.ts'
+import { Retryable } from '../../../src/errors.ts'
 import { silentLogger } from '../../../src/log.ts'
 import { packRecords } from '../../../src/record-headers.ts'
 import { faultOf } from '../../../src/sink/kafka/classify.ts'
@@ -12,7 +13,9 @@ import { commandIn, execute } from './acl-commands.ts'
 import { fencing, freshTopic, never, plain, record, settingsFor, spec, targetWith, transactional } from './fixture.ts'
 import { passwordLogin, tlsOf } from './login-fixture.ts'
 import { type SecureBroker, startSecureBroker, user } from './secure-broker.ts'
-import { identityOf, makeTopic, wireFor } from './wire-fixture.ts'
+import { batchOf, identityOf, makeTopic, wireFor } from './wire-fixture.ts'
+
+vi.setConfig({ testTimeout: 300_000 })
 
 let broker: SecureBroker
 beforeAll(async () => {
@@ -32,15 +35,27 @@ function stranger(commonName: string): KafkaSettings & { readonly principal: str
   return { ...settingsFor([broker.mutualTls]), tls, principal: `User:${subject}` }
 }
 
+/** Asks again for as long as it passes by itself: a coordinator is being made, or the machine is busy. */
+async function insist<T>(ask: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (!(error instanceof Retryable)) throw error
+      await systemClock.sleep(50)
+    }
+  }
+}
+
 /**
  * Tries until it works, and after each refusal does what the error says. What it said each time: who lacks what, and the
  * options of the command from `--operation` on.
  */
 async function grantedUntilItWorks(principal: string, work: () => Promise<unknown>): Promise<string[]> {
   const told: string[] = []
-  for (;;) {
+  for (let repeated = 0; ; ) {
     try {
-      await work()
+      await insist(work)
       return told
     } catch (error) {
       const { code, message } = error as { code?: string; message: string }
@@ -49,10 +64,14 @@ async function grantedUntilItWorks(principal: string, work: () => Promise<unknow
       expect(lacks, message).toContain(`${principal} lacks `)
       const command = commandIn(message)
       const line = `${lacks?.split(' lacks ').at(-1)}: ${command.slice(command.indexOf('--operation'))}`
-      // Once it is granted and in force, the same is not asked for again.
-      expect(told).not.toContain(line)
-      told.push(line)
-      await execute(broker.plain, [command])
+      // The controller has an authorizer of its own, which hears of an ACL a moment later than the broker's.
+      if (told.includes(line)) {
+        if (++repeated > 600) throw error
+        await systemClock.sleep(50)
+      } else {
+        told.push(line)
+        await execute(broker.plain, [command])
+      }
     }
   }
 }
@@ -120,9 +139,13 @@ it('transactions', async () => {
     'Describe on transactional id shop.orders.0: --operation Write --transactional-id shop. --resource-pattern-type prefixed',
     `Write on topic ${topic}: --operation Write --topic ${topic}`,
   ])
-  await using target = targetWith(settings)
-  await using _fencing = await target.open(fencing('shop.items.3'), never)
-  await expect(target.open(fencing('shopping.items.0'), never)).rejects.toMatchObject({ code: 'SINK_UNAUTHORIZED' })
+  // It holds for the whole deployment, and for no other.
+  const fence = async (id: string) => {
+    await using target = targetWith(settings)
+    await using _sink = await target.open(fencing(id), never)
+  }
+  await insist(() => fence('shop.items.3'))
+  await expect(insist(() => fence('shopping.items.0'))).rejects.toMatchObject({ code: 'SINK_UNAUTHORIZED' })
 })
 
 it.each(['initProducerId', 'addPartitions', 'endTransaction', 'describeTransaction'] as const)(
@@ -132,11 +155,14 @@ it.each(['initProducerId', 'addPartitions', 'endTransaction', 'describeTransacti
     const topic = await makeTopic([broker.plain], 1)
     const transactionalId = `${name}.orders.0`
     await using wire = wireFor([broker.plain])
-    await wire.findCoordinator(transactionalId, never)
-    const open = await wire.coordinate(1, never)
-    const identity = { transactionalId, ...(await open.initProducerId(transactionalId, 60_000)) }
+    await insist(() => wire.findCoordinator(transactionalId, never))
     const partitions = [{ topic, partition: 0 }]
-    if (name === 'endTransaction') await open.addPartitions(identity, partitions)
+    const identity = await insist(async () => {
+      const open = await wire.coordinate(1, never)
+      const given = { transactionalId, ...(await open.initProducerId(transactionalId, 60_000)) }
+      if (name === 'endTransaction') await open.addPartitions(given, partitions)
+      return given
+    })
     const told = await grantedUntilItWorks(settings.principal, async () => {
       await using own = wireFor([broker.mutualTls], {}, settings)
       const line = await own.coordinate(1, never)
@@ -155,11 +181,11 @@ it.each(['initProducerId', 'addPartitions', 'endTransaction', 'describeTransacti
 it('reading back', async () => {
   const settings = stranger('reader')
   const topic = await makeTopic([broker.plain], 1)
-  await using target = targetWith(settingsFor([broker.plain]))
-  await using sink = await target.open(plain('p'), never)
-  await sink.send(send(topic), never)
-  const values: string[] = []
+  await using wire = wireFor([broker.plain])
+  await insist(async () => (await wire.connect(1, never)).produce([batchOf(topic, 0, ['x'])]))
+  let values: string[] = []
   const told = await grantedUntilItWorks(settings.principal, async () => {
+    values = []
     await using reader = new PartitionReader({ settings, clock: systemClock })
     for await (const records of reader.readPartition(topic, 0, 0n, { isolation: 'read_committed' }, never))
       values.push(...records.map(({ value }) => String(value)))
@@ -168,7 +194,7 @@ it('reading back', async () => {
     `Describe on topic ${topic}: --operation Describe --topic ${topic}`,
     `Read on topic ${topic}: --operation Read --topic ${topic}`,
   ])
-  expect(values).toEqual(['x'])
+  expect(new Set(values)).toEqual(new Set(['x']))
 })
 
 it('a worker group', async () => {
@@ -178,14 +204,7 @@ it('a worker group', async () => {
   const terms = { groupId, protocolType: 'test', protocolName: 'a', ...limits }
   const told = await grantedUntilItWorks(settings.principal, async () => {
     using group = new KafkaGroup({ settings, terms, clock: systemClock })
-    for (;;) {
-      try {
-        return await group.join('', Buffer.from('mine'), never)
-      } catch (error) {
-        if ((error as { code?: string }).code !== 'SINK_UNAVAILABLE') throw error // Its coordinator is being made.
-        await systemClock.sleep(50)
-      }
-    }
+    await group.join('', Buffer.from('mine'), never)
   })
   expect(told).toEqual([`Read on group ${groupId}: --operation Read --group ${groupId}`])
 })
@@ -220,7 +239,7 @@ it('checkpoints in Kafka', async () => {
 it('a SASL user is named without the mechanism, and no password is', async () => {
   const login = passwordLogin('scram-sha-512', user.username, user.password)
   await using wire = wireFor([broker.saslTls], {}, { login, tls: tlsOf({ ca: broker.authority.cert }) })
-  const error: unknown = await wire.initProducerId(never).catch((error: unknown) => error)
+  const error: unknown = await insist(() => wire.initProducerId(never)).catch((error: unknown) => error)
   expect(error).toMatchObject({ message: expect.stringContaining(`User:${user.username} lacks IdempotentWrite`) })
   expect(String(error)).not.toContain(user.password)
 })
