@@ -5,9 +5,8 @@ import type { WorkerOrders } from './worker-process.ts'
 /** Where nobody dies, a worker that the machine has no time for should not count as dead. */
 const longSessionMs = 60_000
 const sessionTimeoutMs = 10_000
-/** What is promised for a take-over; the tests stop hard at three times that. */
-const takeOverLimitMs = sessionTimeoutMs + 3_000
-const patienceMs = 3 * takeOverLimitMs
+/** A safety net: how long a take-over may last is tested in virtual time. */
+const patienceMs = 120_000
 
 const brokers = inject('kafkaBrokers')
 
@@ -49,7 +48,7 @@ class Fleet implements AsyncDisposable {
 }
 
 describe('workers on a real Kafka', () => {
-  it('take over the slots of one that is killed', { timeout: 120_000 }, async () => {
+  it('take over the slots of one that is killed', async () => {
     await using fleet = new Fleet(16)
     const [a, b, c] = [
       fleet.start('a', { sessionTimeoutMs }),
@@ -66,7 +65,7 @@ describe('workers on a real Kafka', () => {
     expect(moved.sort()).toEqual(orphaned.sort())
   })
 
-  it('move few slots in a rolling restart, and none twice at a time', { timeout: 240_000 }, async () => {
+  it('move few slots in a rolling restart, and none twice at a time', async () => {
     await using fleet = new Fleet(12)
     const names = ['a', 'b', 'c']
     const running = new Map(names.map(name => [name, fleet.start(name)]))
@@ -85,7 +84,7 @@ describe('workers on a real Kafka', () => {
     expect(overlaps(fleet.workers)).toEqual([])
   })
 
-  it('refuse a stranger: another MongoDB, another number of slots', { timeout: 120_000 }, async () => {
+  it('refuse a stranger: another MongoDB, another number of slots', async () => {
     await using fleet = new Fleet(4)
     const own = fleet.start('own')
     await fleet.balanced([own])
@@ -97,15 +96,13 @@ describe('workers on a real Kafka', () => {
     expect(own.taken).toHaveLength(4)
   })
 
-  it('name the setting when the broker does not accept the session timeout', { timeout: 60_000 }, async () => {
+  it('name the setting when the broker does not accept the session timeout', async () => {
     await using fleet = new Fleet(1)
     const end = await fleet.start('hasty', { sessionTimeoutMs: 1_000 }).end
     expect(end).toMatchObject({ code: 'WORKERS_SESSION_TIMEOUT' })
   })
 
-  it('fence one that was frozen for longer than its session: it notices before it asks anything', {
-    timeout: 120_000,
-  }, async () => {
+  it('fence one that was frozen for longer than its session: it notices before it asks anything', async () => {
     await using fleet = new Fleet(4)
     const [a, b] = [fleet.start('a', { sessionTimeoutMs }), fleet.start('b', { sessionTimeoutMs })]
     await fleet.balanced([a, b])
