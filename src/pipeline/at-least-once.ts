@@ -35,7 +35,14 @@ export class AtLeastOnce implements Delivery {
  * that returned on the first failure was caught by the simulation.) The earlier error surfaces first.
  */
 async function inOrder(earlier: Promise<void>, own: Promise<void>): Promise<void> {
-  await Promise.allSettled([earlier, own])
-  await earlier
+  own.catch(looked) // It is looked at below; until then its failure is nobody's.
+  try {
+    await earlier
+  } catch (error) {
+    await own.catch(looked)
+    throw error
+  }
   await own
 }
+
+function looked(): void {}

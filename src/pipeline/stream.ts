@@ -4,6 +4,7 @@ import type { Position } from '../position.ts'
 import type { Source } from '../source/source.ts'
 import type { Delivery, Prepare, PreparedBatch, Watch } from './pipeline.ts'
 import { Window } from './window.ts'
+import { Writes } from './writes.ts'
 
 export interface StreamParts {
   readonly source: Pick<Source, 'read'>
@@ -34,7 +35,7 @@ export async function stream(parts: StreamParts, stop: AbortSignal): Promise<voi
   const reading = AbortSignal.any([stop, failed.signal])
   const window = new Window(parts.limits.inFlightBytes, reading, parts.limits.firstBytes)
   const errors: unknown[] = []
-  let settled: Promise<void> = Promise.resolve()
+  const writes = new Writes()
 
   const deliver = async (batch: PreparedBatch): Promise<void> => {
     try {
@@ -46,6 +47,7 @@ export async function stream(parts: StreamParts, stop: AbortSignal): Promise<voi
       failed.abort(error) // Stops reading and cancels later writes at once; what is on the wire is still awaited.
     } finally {
       window.release(batch.bytes)
+      writes.ended()
     }
   }
 
@@ -58,7 +60,8 @@ export async function stream(parts: StreamParts, stop: AbortSignal): Promise<voi
       try {
         if (!(await window.acquire(batch.bytes))) break // Back-pressure: the source is not asked for more.
         watch.began(batch)
-        settled = Promise.all([settled, deliver(batch)]).then(() => undefined)
+        writes.began()
+        void deliver(batch)
       } finally {
         batch.release() // The sink has taken the records.
       }
@@ -69,7 +72,7 @@ export async function stream(parts: StreamParts, stop: AbortSignal): Promise<voi
     if (!reading.aborted || error instanceof Fault) errors.push(error)
   }
   watch.doing('idle')
-  await drain(settled, window, parts, stop, failed)
+  await drain(writes.settled, window, parts, stop, failed)
   if (errors.length > 0) throw mostConsequential(errors)
 }
 

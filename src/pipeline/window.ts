@@ -5,7 +5,7 @@
 export class Window {
   readonly #mostBytes: number
   #limitBytes: number
-  readonly #signal: AbortSignal
+  #closed: boolean
   #usedBytes = 0
   #wake: (() => void) | undefined
 
@@ -14,8 +14,13 @@ export class Window {
     if (!(limitBytes > 0)) throw new RangeError(`limitBytes must be positive, got ${limitBytes}`)
     this.#mostBytes = limitBytes
     this.#limitBytes = Math.min(firstBytes, limitBytes)
-    this.#signal = signal
-    signal.addEventListener('abort', () => this.#wake?.(), { once: true })
+    // Asked for every batch, while a signal made of others asks each of these.
+    this.#closed = signal.aborted
+    const close = (): void => {
+      this.#closed = true
+      this.#wake?.()
+    }
+    signal.addEventListener('abort', close, { once: true })
   }
 
   get usedBytes(): number {
@@ -24,12 +29,12 @@ export class Window {
 
   /** Waits until `bytes` fit; false where the signal aborted first, and then nothing was taken. One caller at a time. */
   async acquire(bytes: number): Promise<boolean> {
-    while (!this.#signal.aborted && this.#usedBytes > 0 && this.#usedBytes + bytes > this.#limitBytes) {
+    while (!this.#closed && this.#usedBytes > 0 && this.#usedBytes + bytes > this.#limitBytes) {
       const { promise, resolve } = Promise.withResolvers<void>()
       this.#wake = resolve
       await promise
     }
-    if (this.#signal.aborted) return false
+    if (this.#closed) return false
     this.#usedBytes += bytes
     return true
   }

@@ -5,11 +5,12 @@ import { faultOf } from '../classify.ts'
 import { Silence } from '../silence.ts'
 import type { BrokerConnection, ProduceAnswer, Wire } from '../wire.ts'
 import { Alarm } from './alarm.ts'
-import { FairRing } from './fair-ring.ts'
 import type { Lane, LaneOwner } from './lane.ts'
+import { MarkedNames } from './marked-names.ts'
 import { maxInFlight } from './partition-queue.ts'
 import { networkException } from './produce-errors.ts'
 import type { QueuedBatch } from './queued-batch.ts'
+import { ReadyLanes } from './ready-lanes.ts'
 
 /** Between attempts to connect to one broker. */
 const connectBackOff = { initialMs: 100, maxMs: 1_000 }
@@ -62,9 +63,11 @@ interface Session {
  */
 export class BrokerPipe {
   readonly #parts: PipeParts
-  readonly #ready = new FairRing<LaneOwner, Lane>()
+  readonly #ready = new ReadyLanes()
   /** In the order in which their linger ends. */
   readonly #lingering = new Set<Lane>()
+  /** Those of the request that is being composed. */
+  readonly #partitions = new MarkedNames()
   readonly #alarm: Alarm
   #session: Session | undefined
   #connecting = false
@@ -81,18 +84,18 @@ export class BrokerPipe {
   /** The lane may have something to send. */
   add(lane: Lane): void {
     const batch = lane.next()
-    if (batch === undefined || batch.state === 'sealing' || this.#ready.has(lane.owner, lane)) return
+    if (batch === undefined || batch.state === 'sealing' || this.#ready.has(lane)) return
     if (batch.state === 'open' && this.#lingerEndMs(batch) > this.#parts.clock.nowMs()) this.#lingering.add(lane)
     else {
       this.#lingering.delete(lane)
-      this.#ready.add(lane.owner, lane)
+      this.#ready.add(lane)
     }
     this.#queuePump()
   }
 
   remove(lane: Lane): void {
     this.#lingering.delete(lane)
-    this.#ready.remove(lane.owner, lane)
+    this.#ready.remove(lane)
   }
 
   /** Closes the connection if something of `owner` is on it. */
@@ -156,30 +159,34 @@ export class BrokerPipe {
       const batch = lane.next()
       if (!isIdle && batch?.state === 'open' && this.#lingerEndMs(batch) > nowMs) return
       this.#lingering.delete(lane)
-      if (batch !== undefined) this.#ready.add(lane.owner, lane)
+      if (batch !== undefined) this.#ready.add(lane)
     }
   }
 
   /** The next request; empty where nothing is ready. Its batches count as on the wire from here on. */
   #compose(): Request {
     const request: Shipment[] = []
-    const partitions = new Set<string>()
     const again: Lane[] = []
     let bytes = 0
+    this.#partitions.begin()
+    this.#ready.bringBack()
     for (let lane = this.#ready.first; lane !== undefined; lane = this.#ready.first) {
-      // Two producers may write to one partition. A broker would keep only one of its batches in a request, and it
-      // takes those of one transaction at a time.
-      const { transactionalId } = (request[0]?.lane ?? lane).owner
-      const isAlien = partitions.has(lane.name) || lane.owner.transactionalId !== transactionalId
+      // Two producers may write to one partition. A broker would keep only one of its batches in a request.
+      if (this.#partitions.has(lane.name)) {
+        this.#ready.putBehind()
+        continue
+      }
+      // And it takes the batches of one transaction at a time.
+      const isAlien = lane.owner.transactionalId !== (request[0]?.lane ?? lane).owner.transactionalId
       const batch = isAlien ? undefined : lane.takeSealed()
       const batchBytes = batch?.records.bytes.length ?? 0
       if (batch !== undefined && bytes > 0 && bytes + batchBytes > this.#parts.settings.requestBytes) break
-      this.#ready.take(lane.owner, lane)
+      this.#ready.take(lane)
       if (isAlien) again.push(lane)
       if (batch === undefined) continue
       lane.queue.sent(batch)
       lane.owner.sent(batch)
-      partitions.add(lane.name)
+      this.#partitions.add(lane.name)
       bytes += batchBytes
       request.push({ lane, batch })
     }
@@ -208,9 +215,8 @@ export class BrokerPipe {
     session.silence.settled()
     session.silence.heard()
     this.#throttle(request, answer.throttleMs)
-    const results = new Map(answer.results.map(result => [`${result.topic}/${result.partition}`, result]))
-    for (const { lane, batch } of request) {
-      const { errorCode, rejected } = results.get(lane.name) ?? noAnswer
+    for (const [i, { lane, batch }] of request.entries()) {
+      const { errorCode, rejected } = answer.results[i] ?? noAnswer
       lane.owner.answered(lane, batch, errorCode, rejected)
     }
     this.#queuePump()
