@@ -15,7 +15,7 @@ import type { Common } from './common.ts'
 import type { Target } from './opened-target.ts'
 
 /** A hundred pipelines that each saved ten times a second would spend as much on it as on encoding. */
-const saveIntervalPerPipelineMs = 5
+const saveIntervalPerPipelineMs = 10
 
 /** What all pipelines of the daemon share. */
 export interface PipelineResources {

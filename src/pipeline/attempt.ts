@@ -41,7 +41,7 @@ export async function attempt(parts: PipelineParts, stop: AbortSignal, machine: 
   await parts.lease.confirm(stop)
   const claimed = await claimStore(parts, stop)
   await using sink = await parts.openSink(stop)
-  const { ledger, delivery } = await openDelivery(parts, { sink, claimed }, stop, machine)
+  const { ledger, delivery, onFull } = await openDelivery(parts, { sink, claimed }, stop, machine)
   const counts = {
     partitions: (topic: string) => ledger.partitions(topic),
     usePartitions: (topic: string, count: number) => delivery.usePartitions(topic, count),
@@ -58,12 +58,13 @@ export async function attempt(parts: PipelineParts, stop: AbortSignal, machine: 
   })
   const from = ledger.isOfOtherStream ? ledger.position.byTime : ledger.position
   parts.log.info({ position: String(from), delivery: parts.delivery }, 'reading changes')
-  await machine.stream({ source, from, prepare, delivery, watch: monitor, clock, limits }, stop)
+  await machine.stream({ source, from, prepare, delivery, onFull, watch: monitor, clock, limits }, stop)
 }
 
 interface Opened {
   readonly ledger: Ledger
   readonly delivery: Delivery
+  readonly onFull: () => void
 }
 
 /**
@@ -95,7 +96,8 @@ async function openDelivery(
     const saver = new Saver({ ledger, intervalMs: parts.saveIntervalMs, hurry: stop, clock })
     const tails = await openTails(parts, ledger, stop)
     const create = (saving: Pick<Saver, 'save' | 'usePartitions'>) => machine.atLeastOnce(sink, saving)
-    return { ledger, delivery: tails ? withTails(tails, saver, create, stop) : create(saver) }
+    const made = tails ? withTails(tails, saver, create, stop) : create(saver)
+    return { ledger, delivery: made, onFull: () => saver.hurry() }
   }
   const transactional = transactionalSink(sink, parts.name)
   const { toRecords } = transactionalStore(store, parts.name)
@@ -109,7 +111,7 @@ async function openDelivery(
     hurry: stop,
     clock,
   })
-  return { ledger, delivery }
+  return { ledger, delivery, onFull: () => {} } // A transaction is committed when it is half of the window.
 }
 
 function openTails(parts: PipelineParts, ledger: Ledger, signal: AbortSignal): Promise<Tails> | undefined {

@@ -5,7 +5,7 @@ import type { Ledger } from './ledger.ts'
 
 export interface SaverParts {
   readonly ledger: Pick<Ledger, 'write' | 'usePartitions' | 'savedAtMs'>
-  /** Least time between two saves, unless `hurry` aborts. */
+  /** Least time between two saves, unless `hurry` aborts or is called. */
   readonly intervalMs: number
   /** Ends waiting for the interval; saving itself goes on. */
   readonly hurry: AbortSignal
@@ -18,6 +18,9 @@ interface Next {
   readonly saved: PromiseWithResolvers<void>
 }
 
+/** Of the interval, for those who wait: short beside it, and still a bound for the number of saves. */
+const hurriedShare = 0.1
+
 /**
  * Saves positions one after the other. Saves are conflated: while one is under way or the interval runs, only the
  * latest position waits, and its save settles every earlier one.
@@ -26,6 +29,9 @@ export class Saver {
   readonly #parts: SaverParts
   #next: Next | undefined
   #saving = false
+  /** The next save waits for a part of the interval. */
+  #hurried = false
+  #rest: AbortController | undefined
 
   constructor(parts: SaverParts) {
     this.#parts = parts
@@ -42,6 +48,12 @@ export class Saver {
     return this.#request(undefined, ends)
   }
 
+  /** Whoever sends waits for a save: the next one comes after a part of the interval. */
+  hurry(): void {
+    this.#hurried = true
+    this.#rest?.abort()
+  }
+
   #request(position: Position | undefined, ends: Ends | undefined): Promise<void> {
     this.#next ??= { position: undefined, ends: undefined, saved: Promise.withResolvers<void>() }
     if (position) this.#next.position = position
@@ -55,21 +67,38 @@ export class Saver {
   }
 
   async #saveAll(): Promise<void> {
-    const { ledger, clock, intervalMs, hurry } = this.#parts
     for (;;) {
-      const waitMs = Math.min(ledger.savedAtMs + intervalMs - clock.nowMs(), intervalMs)
-      if (waitMs > 0 && !hurry.aborted) await clock.sleep(waitMs, hurry).catch(() => undefined)
+      const waitMs = this.#dueInMs()
+      if (waitMs > 0) await this.#restFor(waitMs)
       const next = this.#next
       this.#next = undefined
       if (!next) break
+      this.#hurried = false
       try {
-        await ledger.write(next.position, never, next.ends)
+        await this.#parts.ledger.write(next.position, never, next.ends)
         next.saved.resolve()
       } catch (error) {
         next.saved.reject(error)
       }
     }
     this.#saving = false
+  }
+
+  #dueInMs(): number {
+    const { ledger, clock, hurry } = this.#parts
+    if (hurry.aborted) return 0
+    const intervalMs = this.#parts.intervalMs * (this.#hurried ? hurriedShare : 1)
+    return Math.min(ledger.savedAtMs + intervalMs - clock.nowMs(), intervalMs)
+  }
+
+  async #restFor(ms: number): Promise<void> {
+    const rest = new AbortController()
+    if (!this.#hurried) this.#rest = rest
+    const cut = AbortSignal.any([rest.signal, this.#parts.hurry])
+    await this.#parts.clock.sleep(ms, cut).catch(() => undefined)
+    this.#rest = undefined
+    const leftMs = rest.signal.aborted ? this.#dueInMs() : 0
+    if (leftMs > 0) await this.#restFor(leftMs)
   }
 }
 

@@ -11,6 +11,8 @@ export interface StreamParts {
   readonly from: Position
   readonly prepare: Prepare
   readonly delivery: Pick<Delivery, 'deliver'>
+  /** Called when the window is full: until something of it is durable, nothing more can be sent. */
+  readonly onFull?: () => void
   readonly watch: Watch
   readonly clock: Clock
   readonly limits: {
@@ -58,6 +60,7 @@ export async function stream(parts: StreamParts, stop: AbortSignal): Promise<voi
       const batch = await prepare(changes, reading)
       watch.doing('sink') // To wait for room, and for the sink to take the records.
       try {
+        if (!window.fits(batch.bytes)) parts.onFull?.()
         if (!(await window.acquire(batch.bytes))) break // Back-pressure: the source is not asked for more.
         watch.began(batch)
         writes.began()

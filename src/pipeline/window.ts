@@ -27,9 +27,14 @@ export class Window {
     return this.#usedBytes
   }
 
+  /** Whether `bytes` would be let in at once. */
+  fits(bytes: number): boolean {
+    return this.#usedBytes === 0 || this.#usedBytes + bytes <= this.#limitBytes
+  }
+
   /** Waits until `bytes` fit; false where the signal aborted first, and then nothing was taken. One caller at a time. */
   async acquire(bytes: number): Promise<boolean> {
-    while (!this.#closed && this.#usedBytes > 0 && this.#usedBytes + bytes > this.#limitBytes) {
+    while (!this.#closed && !this.fits(bytes)) {
       const { promise, resolve } = Promise.withResolvers<void>()
       this.#wake = resolve
       await promise

@@ -1,8 +1,9 @@
-import { expect, test } from 'vitest'
-import { systemClock } from '../../src/clock.ts'
+import { expect, test, vi } from 'vitest'
+import { type Clock, systemClock } from '../../src/clock.ts'
 import { Saver } from '../../src/pipeline/saver.ts'
 import { Position } from '../../src/position.ts'
 
+const waiting = { timeout: 30_000, interval: 1 }
 const at = (seconds: number) => Position.ofTime(BigInt(seconds) << 32n)
 
 /** A ledger that keeps every write; each waits for `gate` and fails with its error. */
@@ -47,6 +48,44 @@ test('a partition count is durable when it is promised, and never takes the posi
   await Promise.all([saved, used])
   expect(counts).toEqual(['shop.orders 6'])
   expect(writes).toEqual([20, undefined])
+})
+
+test('who waits for a save has one after a tenth of the interval, and then the interval is kept again', async () => {
+  let nowMs = 1_000
+  const asleep: { readonly ms: number; wake(): void }[] = []
+  const clock: Clock = {
+    nowMs: () => nowMs,
+    random: () => 0.5,
+    async sleep(ms, signal) {
+      const { promise, resolve, reject } = Promise.withResolvers<void>()
+      signal?.addEventListener('abort', () => reject(signal.reason), { once: true })
+      asleep.push({ ms, wake: resolve })
+      await promise
+      nowMs += ms
+    },
+  }
+  const writes: (number | undefined)[] = []
+  const ledger = {
+    savedAtMs: 990,
+    usePartitions: () => undefined,
+    write: async (position: Position | undefined) => {
+      ledger.savedAtMs = nowMs
+      writes.push(position && position.timeMs / 1_000)
+    },
+  }
+  const saver = new Saver({ ledger, intervalMs: 500, hurry: new AbortController().signal, clock })
+  const first = saver.save(at(1))
+  saver.hurry()
+  await vi.waitUntil(() => asleep.length === 2, waiting)
+  asleep[1]?.wake()
+  await first
+  const second = saver.save(at(2))
+  await vi.waitUntil(() => asleep.length === 3, waiting)
+  expect(writes).toEqual([1])
+  asleep[2]?.wake()
+  await second
+  expect(writes).toEqual([1, 2])
+  expect(asleep.slice(0, 3).map(({ ms }) => ms)).toEqual([490, 40, 500])
 })
 
 test('a failed save rejects those who waited for it; the next is tried', async () => {
