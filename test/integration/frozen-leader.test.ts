@@ -37,7 +37,7 @@ async function isSaved(store: CheckpointStore, checkpoint: Checkpoint): Promise<
   }
 }
 
-it('loads what the successor has from a leader that wakes up and may not know it', { timeout: 300_000 }, async () => {
+it('loads what the successor has from a leader that wakes up and may not know it', { timeout: 600_000 }, async () => {
   await using cluster = await startBrokers({ ...options(), properties: soonBack })
   await using first = await openStore(topic, { ...accessTo(cluster.brokers), replication: 3 })
   await first.save(sample({ epoch: 1 }), never)
