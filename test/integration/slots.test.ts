@@ -1,5 +1,5 @@
 import { expect, inject, test } from 'vitest'
-import type { WorkersStatus } from '../../src/status.ts'
+import type { ConfigStatus, WorkersStatus } from '../../src/status.ts'
 import { Daemon, eventually } from './daemon.ts'
 import { Setting } from './setting.ts'
 
@@ -146,5 +146,76 @@ test('two workers by their ordinals share the slots; a third one is a mistake', 
   for (const namespace of setting.namespaces) await setting.writer.write(namespace, 1_000, 200)
   await setting.arrived(even)
   for (const daemon of [even, odd]) expect(await daemon.stop('SIGTERM'), daemon.output.slice(-3_000)).toBe(0)
+  expect(await setting.judge(false)).toEqual({ violations: [], duplicates: 0 })
+})
+
+const token = 'token-of-the-test'
+
+/** Two pipelines, one for `items` and one for these collections. */
+function twoPipelines(setting: Setting, collections: readonly string[], revision: number): string {
+  const reads = (names: readonly string[]) =>
+    `source: { collections: [${names.map(each => `${setting.name}.${each}`)}] }`
+  return `
+name: ${setting.name}
+revision: ${revision}
+mongodb: { uri: "${inject('mongodbUri')}" }
+sink: { brokers: ${JSON.stringify(inject('kafkaBrokers'))} }
+delivery: exactly-once
+workers: { slots: 4, coordination: kafka, sessionTimeout: 6s }
+admin: { port: 0, token: ${token} }
+retry: { initial: 100ms, max: 1s }
+defaults: { partitions: ${shape.partitions} }
+pipelines:
+  - { name: orders, ${reads(collections)} }
+  - { name: items, ${reads(['items'])} }
+`
+}
+
+test('a pause holds on all workers, when one dies and when one joins; who has an older file leaves alone what a newer one began', {
+  timeout: 600_000,
+}, async () => {
+  await using setting = await Setting.create({ ...shape, collections: ['orders', 'items', 'more'] })
+  const [orders = '', items = '', more = ''] = setting.namespaces
+  const old = twoPipelines(setting, ['orders'], 1)
+  await using first = await Daemon.start(old)
+  await using second = await Daemon.start(old)
+  await shared(first, second)
+  for (const daemon of [first, second]) await daemon.reaches('orders', 'running', 'idle')
+
+  const pauseAndKill = async () => {
+    await setting.more(orders, 100)
+    expect(await first.order('orders', 'pause', token)).toMatchObject({ changed: true })
+    const { records: ofFirst } = await first.reaches('orders', 'paused')
+    const { records: ofSecond } = await second.reaches('orders', 'paused')
+    await setting.more(items, 100)
+    expect((await first.reaches('orders', 'paused')).records).toBe(ofFirst)
+    await first.stop('SIGKILL')
+    await shared(second)
+    await setting.more(items, 100)
+    expect((await second.reaches('orders', 'paused')).records).toBe(ofSecond)
+    expect(await second.order('orders', 'resume', token)).toMatchObject({ changed: true })
+    await setting.more(orders, 100)
+  }
+  await setting.writer.writeWhile(orders, () => setting.writer.writeWhile(items, pauseAndKill))
+
+  const wider = twoPipelines(setting, ['orders', 'more'], 2)
+  await second.rewrite(wider)
+  const applied = async () => {
+    const { lastReload } = (await second.get('/api/v1/config')) as ConfigStatus
+    return lastReload?.applied ? true : undefined
+  }
+  await eventually(applied, 'the wider selection')
+  await second.reaches('orders', 'running', 'idle') // On every slot, by revision 2.
+  for (const namespace of [orders, more]) await setting.writer.write(namespace, 200)
+  await using third = await Daemon.start(old)
+  await shared(second, third)
+  await third.reaches('orders', 'retrying')
+  for (const namespace of [orders, more, items]) await setting.writer.write(namespace, 200)
+  expect(third.output).toContain('CONFIG_SUPERSEDED')
+  expect((await third.reaches('orders', 'retrying')).records).toBe(0)
+  await third.rewrite(wider)
+  for (const pipeline of ['orders', 'items']) await third.reaches(pipeline, 'running', 'idle')
+  await setting.arrived(third)
+  for (const daemon of [second, third]) expect(await daemon.stop('SIGTERM'), daemon.output.slice(-3_000)).toBe(0)
   expect(await setting.judge(false)).toEqual({ violations: [], duplicates: 0 })
 })
