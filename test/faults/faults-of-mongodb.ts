@@ -33,7 +33,7 @@ export const primaryKilled: Fault = {
     await primary.kill('SIGKILL')
     await elected(session, primary)
     const heal = () => primary.start(startSignal())
-    return { bites: () => open >= 0 && !primary.running, heal, recoversSinceMs: Date.now() }
+    return { bites: () => !primary.running, heal, recoversSinceMs: Date.now() }
   },
 }
 
