@@ -102,7 +102,8 @@ async function runFleet(fleet: Fleet, reloader: Reloader, stop: AbortSignal): Pr
   await using target = await open('Kafka', () => openTarget(common, stop))
   const choice = chooseDelivery(config, target.capabilities)
   const { delivery } = choice
-  log.info({ delivery, ...target.capabilities }, planText(target.about, choice))
+  const { headers: recordHeaders, idempotence, transactions } = target.capabilities
+  log.info({ delivery, recordHeaders, idempotence, transactions }, planText(target.about, choice))
   await adviseOrder(common, mongo, target.about.partitionBytesPerSecond, stop)
   await using store = await open('the checkpoint store', () => openStore(common, mongo.identity, stop))
   fleet.opened({ mongo, target, store, delivery, blocks: new RecordBlocks() })

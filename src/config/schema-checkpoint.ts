@@ -58,7 +58,7 @@ export const checkpointSchema = {
     interval: {
       ...duration,
       description:
-        'Least time between two saved positions of a pipeline, and at least 10 ms for each pipeline there is; what waits for one counts as in flight, and where that is full, a tenth of the time is enough.',
+        'Least time between two saved positions of a pipeline, and at least 10 ms for each pipeline there is; what waits for one counts as in flight, and where that is full, 100 ms are enough.',
       'x-range': ['0ms', '10s'],
       default: '100ms',
     },

@@ -18,8 +18,8 @@ interface Next {
   readonly saved: PromiseWithResolvers<void>
 }
 
-/** Of the interval, for those who wait: short beside it, and still a bound for the number of saves. */
-const hurriedShare = 0.1
+/** The interval at most, for those who wait: still a bound for what saving costs. */
+const hurriedIntervalMs = 100
 
 /**
  * Saves positions one after the other. Saves are conflated: while one is under way or the interval runs, only the
@@ -29,7 +29,7 @@ export class Saver {
   readonly #parts: SaverParts
   #next: Next | undefined
   #saving = false
-  /** The next save waits for a part of the interval. */
+  /** The next save does not wait for the whole interval. */
   #hurried = false
   #rest: AbortController | undefined
 
@@ -48,7 +48,7 @@ export class Saver {
     return this.#request(undefined, ends)
   }
 
-  /** Whoever sends waits for a save: the next one comes after a part of the interval. */
+  /** Whoever sends waits for a save: the next one does not wait for the whole interval. */
   hurry(): void {
     this.#hurried = true
     this.#rest?.abort()
@@ -87,7 +87,7 @@ export class Saver {
   #dueInMs(): number {
     const { ledger, clock, hurry } = this.#parts
     if (hurry.aborted) return 0
-    const intervalMs = this.#parts.intervalMs * (this.#hurried ? hurriedShare : 1)
+    const intervalMs = Math.min(this.#parts.intervalMs, this.#hurried ? hurriedIntervalMs : Number.POSITIVE_INFINITY)
     return Math.min(ledger.savedAtMs + intervalMs - clock.nowMs(), intervalMs)
   }
 

@@ -57,7 +57,8 @@ export async function chooseProducing(given: ProducingOptions, signal: AbortSign
   const { compression, batchBytes } = producer
   const plan = planProducing(preset, { client, compression, batchBytes }, probed)
   limits.bound(plan.batchBytes)
-  log.debug({ client: plan.client, ...plan.capabilities }, 'how records are produced')
+  const { headers: recordHeaders, idempotence, transactions } = plan.capabilities // Logs hide what is called headers.
+  log.debug({ client: plan.client, recordHeaders, idempotence, transactions }, 'how records are produced')
   return plan.client === 'platformatic' ? new WireProducing(options, wire, plan) : new KafkajsProducing(options, plan)
 }
 
