@@ -29,7 +29,6 @@ export const primaryKilled: Fault = {
   recoveryLimitMs,
   async inject(session) {
     const primary = await session.servers.mongodb.primary()
-    const open = underWay(session)
     await primary.kill('SIGKILL')
     await elected(session, primary)
     const heal = () => primary.start(startSignal())
