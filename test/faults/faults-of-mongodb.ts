@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MongoClient } from 'mongodb'
 import type { Member } from '../../src/services/services.ts'
-import { type Fault, underWay } from './fault.ts'
+import type { Fault } from './fault.ts'
 import { command, electionTimeoutMs } from './servers.ts'
 import type { Session } from './session.ts'
 import { until } from './until.ts'

@@ -37,7 +37,9 @@ pipelines:
   await eventually(() => (daemon.output.includes('reading changes') ? true : undefined), `a start: ${daemon.output}`)
   expect(daemon.output).toContain('target: OCI Streaming by kafkajs, delivery: at-least-once, because')
   expect(daemon.output).toContain('so the metadata goes into the value')
-  expect(daemon.output).toMatch(/MongoDB wrote [\d.]+ MB\/s on average over the [\d.]+ hours.* order at least \d+ in all.* name 3/)
+  expect(daemon.output).toMatch(
+    /MongoDB wrote [\d.]+ MB\/s on average over the [\d.]+ hours.* order at least \d+ in all.* name 3/,
+  )
   await setting.writer.writeWhile(
     namespace,
     async () => {
