@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.ts'
 import { withDeadline } from '../../deadline.ts'
-import { Configuration, Retryable } from '../../errors.ts'
+import { Configuration, type Fault, Retryable } from '../../errors.ts'
 import type { Meter } from '../../meter.ts'
 import type { Records } from '../../record.ts'
 import { backOffMs } from '../../retry.ts'
@@ -118,17 +118,28 @@ async function plainIdentity({ wire, clock }: WireSinkParts, signal: AbortSignal
 async function fence(parts: WireSinkParts, transactionalId: string, signal: AbortSignal): Promise<ProducerIdentity> {
   const { coordinators, transactionTimeoutMs, clock } = parts
   const giveUp = new AbortController()
+  let trouble: Fault | undefined
   const asking = coordinators.ask(
     transactionalId,
     to => to.initProducerId(transactionalId, transactionTimeoutMs),
     'after-no-answer',
     giveUp.signal,
+    fault => {
+      trouble = fault
+    },
   )
   return await withDeadline(asking, {
     limitMs: openLimitMs,
-    late: () => new Retryable('SINK_UNAVAILABLE', `Kafka gave no epoch for ${transactionalId} in ${openLimitMs} ms`),
+    late: () => noEpoch(transactionalId, trouble),
     clock,
     signal,
     onEnd: error => giveUp.abort(error),
   })
+}
+
+/** `cause`: what the last attempt ended with, a login file that cannot be read for one. */
+function noEpoch(transactionalId: string, cause: Fault | undefined): Retryable {
+  const message = `Kafka gave no epoch for ${transactionalId} in ${openLimitMs} ms`
+  if (cause === undefined) return new Retryable('SINK_UNAVAILABLE', message)
+  return new Retryable('SINK_UNAVAILABLE', `${message}: ${cause.message}`, { cause })
 }

@@ -16,7 +16,10 @@ import { TopicLimits } from '../../../src/sink/kafka/topic-limits.ts'
 import type { Wire } from '../../../src/sink/kafka/wire.ts'
 import { openWireSink, type WireSinkParts } from '../../../src/sink/kafka/wire-sink.ts'
 import { never, plain, readTopic, record, spec } from './fixture.ts'
+import { unavailable } from './producer/model-faults.ts'
+import { VirtualTime } from './producer/virtual-time.ts'
 import { identityOf, makeTopic, wireFor } from './wire-fixture.ts'
+import { looked, sinksOver } from './wire-sinks.ts'
 
 const partitions = 4
 const batchBytes = 8 << 10
@@ -139,4 +142,20 @@ describe('a sink of our own record batches, against a real broker', () => {
     )
     expect(await numbersByPartition(topic)).toEqual(expectedNumbers(0, 400))
   })
+})
+
+it('a sink that gets no epoch says why', async () => {
+  const time = new VirtualTime(1)
+  const refusing = {
+    findCoordinator: () => Promise.reject(unavailable('sink.sasl.passwordFile: /run/password is empty')),
+    [Symbol.asyncDispose]: async () => undefined,
+  }
+  await using sinks = sinksOver(refusing as unknown as Wire, 10_000, time)
+  const opening = looked(sinks.open('deployment.p.0'))
+  let over = false
+  opening.catch(() => (over = true))
+  await time.run(() => over)
+  await expect(opening).rejects.toThrow(
+    /^Kafka gave no epoch for deployment\.p\.0 in 30000 ms: .*sink\.sasl\.passwordFile: \/run\/password is empty/,
+  )
 })

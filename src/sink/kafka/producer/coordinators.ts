@@ -1,5 +1,5 @@
 import type { Clock } from '../../../clock.ts'
-import { Retryable } from '../../../errors.ts'
+import { type Fault, Retryable } from '../../../errors.ts'
 import { backOffMs } from '../../../retry.ts'
 import { BrokerLines } from '../broker-lines.ts'
 import { faultOf, protocolCode } from '../classify.ts'
@@ -52,13 +52,15 @@ export class Coordinators implements Disposable {
   /**
    * Asks until there is an answer that is the coordinator's verdict, as long as `signal` lets it. Rejects with the
    * Fault of that verdict, with the signal's reason, and where `resend` is never also without an answer: then it is
-   * not known whether the coordinator has done it.
+   * not known whether the coordinator has done it. `onTrouble` hears what an attempt ended with that is followed by
+   * another.
    */
   async ask<T>(
     transactionalId: string,
     question: (connection: CoordinatorConnection) => Promise<T>,
     resend: Resend,
     signal: AbortSignal,
+    onTrouble?: (fault: Fault) => void,
   ): Promise<T> {
     const either = AbortSignal.any([signal, this.#closing.signal])
     for (let attempt = 1; ; attempt += 1) {
@@ -78,6 +80,7 @@ export class Coordinators implements Disposable {
           if (wasAsked && resend === 'never') throw fault
         } else if (coordinatorCodes.has(code)) this.#lines.forget(transactionalId)
         else if (!transientCodes.has(code)) throw fault
+        onTrouble?.(fault)
         const backOff = code === concurrentTransactions ? markersBackOff : absenceBackOff
         await this.#clock.sleep(backOffMs(backOff, attempt, this.#clock), either)
       }
