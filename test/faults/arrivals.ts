@@ -41,6 +41,11 @@ export class Arrivals {
     return undefined
   }
 
+  /** Whether there are enough changes acknowledged after `sinceMs` for `delayMs`. */
+  hasSample(journal: Journal, sinceMs: number): boolean {
+    return firstAfter(journal, sinceMs).length >= sampleSize
+  }
+
   /**
    * The longest way of the first changes acknowledged after `sinceMs`, in milliseconds; undefined while there are too
    * few of them, or one has not arrived.

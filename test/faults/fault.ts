@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Daemon } from './daemon.ts'
 import type { Session } from './session.ts'
+import { until } from './until.ts'
 
 /** What was done, and how to undo it. */
 export interface Harm {
@@ -18,6 +19,8 @@ export interface Fault {
   inject(session: Session): Promise<Harm>
   /** In which time changes must arrive again, in the median; three times it is the hard stop. */
   readonly recoveryLimitMs: number
+  /** Whether its harm is that a process ends at once, a daemon or a server: a run without such a fault shows little. */
+  readonly kills?: true
   /** With which error the daemon may end meanwhile, if it may. */
   readonly mayEndWith?: string
   /** Where it makes sense; default: everywhere. */
@@ -46,6 +49,19 @@ export function someDaemon(session: Session): Daemon {
 export function underWay(session: Session): number {
   return session.changes - (session.arrivals.seen.length - session.arrivals.duplicates)
 }
+
+/**
+ * Whether MongoDB acknowledged changes while `daemon`, whose process is gone, did not read yet: work that it missed. To
+ * be called before its next process reads.
+ */
+export async function missedWork(session: Session, daemon: Daemon): Promise<boolean> {
+  const before = session.changes
+  const reads = daemon.listenFor('reading changes')
+  await until(() => session.changes > before || reads(), 'a change or a reader', missLimitMs).catch(() => undefined)
+  return session.changes > before
+}
+
+const missLimitMs = 120_000
 
 /** Process start, stores opened, stream opened, on a machine that does other things too. */
 export const restartLimitMs = 10_000

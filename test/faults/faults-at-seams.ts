@@ -27,8 +27,9 @@ const isRecords = ({ apiKey, head }: PassingRequest, session: Session): boolean 
   apiKey === produce && !head.includes(session.checkpointTopic)
 const isCheckpoint = ({ apiKey, head }: PassingRequest, session: Session): boolean =>
   apiKey === produce && head.includes(session.checkpointTopic)
-const isCommit = ({ apiKey }: PassingRequest): boolean => apiKey === endTransaction
-const commits = ({ mode }: Session): boolean => mode.delivery === 'exactly-once'
+/** EndTxn. */
+export const isCommit = ({ apiKey }: PassingRequest): boolean => apiKey === endTransaction
+export const commits = ({ mode }: Session): boolean => mode.delivery === 'exactly-once'
 
 const seams: readonly Seam[] = [
   { name: 'before records are sent', is: isRecords, when: 'sent' },
@@ -49,6 +50,7 @@ function killedAt(seam: Seam): Fault {
   return {
     name: `killed: ${seam.name}`,
     recoveryLimitMs: restartLimitMs,
+    kills: true,
     fits: seam.fits ?? (() => true),
     async inject(session) {
       await moment(session, 500)
@@ -72,6 +74,7 @@ function killedAfterReading(): Fault {
   return {
     name: 'killed: changes read',
     recoveryLimitMs: restartLimitMs,
+    kills: true,
     async inject(session) {
       const links = session.linksTo('mongodb')
       const trap = { isSprung: false }

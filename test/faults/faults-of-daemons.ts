@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Fault, moment, restartLimitMs, savesInKafka, someDaemon } from './fault.ts'
+import type { Daemon } from './daemon.ts'
+import { type Fault, missedWork, moment, restartLimitMs, savesInKafka, someDaemon } from './fault.ts'
 import type { Session } from './session.ts'
 import { until } from './until.ts'
 
@@ -8,17 +9,21 @@ const nothing = async () => {}
 const beyondTransactionMs = 22_000
 const blockedMs = 4_000
 const togetherMs = 6_000
+const fenceLimitMs = 60_000
 const startLimitMs = 120_000
+const kills = 5
 
 export const killed: Fault = {
   name: 'daemon killed',
   recoveryLimitMs: restartLimitMs,
+  kills: true,
   async inject(session) {
     await moment(session, 2_000)
     const daemon = someDaemon(session)
-    const before = session.changes
     await daemon.kill()
-    return { bites: () => session.changes > before, heal: nothing, recoversSinceMs: Date.now() }
+    const recoversSinceMs = Date.now()
+    const missed = await missedWork(session, daemon)
+    return { bites: () => missed, heal: nothing, recoversSinceMs }
   },
 }
 
@@ -26,14 +31,19 @@ export const killed: Fault = {
 export const killedOften: Fault = {
   name: 'daemon killed five times',
   recoveryLimitMs: restartLimitMs,
+  kills: true,
   async inject(session) {
-    const before = session.changes
-    for (let i = 0; i < 5; i++) {
-      await someDaemon(session).kill()
-      await moment(session, 4_000)
+    let recoversSinceMs = 0
+    let missed = 0
+    for (let i = 0; i < kills; i++) {
       await until(() => session.daemons.some(({ running }) => running), 'a daemon', startLimitMs)
+      const daemon = someDaemon(session)
+      await daemon.kill()
+      recoversSinceMs = Date.now()
+      if (await missedWork(session, daemon)) missed += 1
+      if (i < kills - 1) await moment(session, 4_000)
     }
-    return { bites: () => session.changes > before, heal: nothing, recoversSinceMs: Date.now() }
+    return { bites: () => missed === kills, heal: nothing, recoversSinceMs }
   },
 }
 
@@ -41,13 +51,18 @@ export const killedOften: Fault = {
 export const killedAndInspected: Fault = {
   name: 'all daemons killed, checkpoints judged',
   recoveryLimitMs: restartLimitMs,
+  kills: true,
   async inject(session) {
     await moment(session, 2_000)
+    const kept = session.daemons.filter(daemon => daemon.kept) // A copy that an earlier fault left stays away.
+    await Promise.all(kept.map(daemon => daemon.stop('SIGKILL')))
     const before = session.changes
-    await Promise.all(session.daemons.map(daemon => daemon.stop('SIGKILL')))
     await session.judgeCheckpoints()
-    await Promise.all(session.daemons.map(daemon => daemon.start()))
-    return { bites: () => session.changes > before, heal: nothing, recoversSinceMs: Date.now() }
+    // Nobody reads: whatever comes is missed by all of them.
+    await until(() => session.changes > before, 'a change', startLimitMs).catch(() => undefined)
+    const missed = session.changes > before
+    await Promise.all(kept.map(daemon => daemon.start()))
+    return { bites: () => missed, heal: nothing, recoversSinceMs: Date.now() }
   },
 }
 
@@ -60,7 +75,9 @@ export const restarted: Fault = {
     const code = await daemon.restart()
     if (code !== 0)
       session.violations.push(`G3: SIGTERM ended ${daemon.name} with ${code}: ${daemon.output.slice(-500)}`)
-    return { bites: () => code !== null, heal: nothing, recoversSinceMs: Date.now() }
+    const recoversSinceMs = Date.now()
+    const missed = await missedWork(session, daemon)
+    return { bites: () => code !== null && missed, heal: nothing, recoversSinceMs }
   },
 }
 
@@ -83,31 +100,38 @@ async function frozenFor(session: Session, ms: number) {
   const before = session.changes
   daemon.freeze()
   await sleep(ms)
+  const missed = session.changes > before
   daemon.thaw()
-  return { bites: () => session.changes > before, heal: nothing, recoversSinceMs: Date.now() }
+  return { bites: () => missed, heal: nothing, recoversSinceMs: Date.now() }
 }
 
 /**
- * An operator's mistake, or an orchestrator that believes the first one gone. Not where delivery is at-least-once: of
- * two copies that start in the same moment the loser may repeat an old value last (docs/guarantees.md).
+ * An operator's mistake, or an orchestrator that believes the first one gone. Each start fences the other one. Not where
+ * checkpoints are files: two processes that save within the same milliseconds can miss each other (docs/guarantees.md).
  */
 export const twoCopies: Fault = {
   name: 'two copies at once',
   recoveryLimitMs: restartLimitMs,
   mayEndWith: 'FENCED',
-  fits: ({ mode }) => mode.daemons === 1 && mode.delivery === 'exactly-once',
+  fits: session => session.mode.daemons === 1 && savesInKafka(session),
   async inject(session) {
     const copy = session.daemons.find(({ name }) => name === 'daemon-2') ?? (await session.addDaemon())
+    const fenced = anyFenced(session.daemons)
     await copy.start()
-    const hasMet = () => copy.output.includes('reading changes') || copy.surprises.length > 0
-    await until(hasMet, 'the copy', startLimitMs).catch(() => undefined)
-    const met = hasMet()
+    await until(fenced, 'a fenced daemon', startLimitMs).catch(() => undefined)
     await sleep(togetherMs)
+    const bites = fenced()
     const heal = async () => {
       await copy.stop('SIGKILL')
     }
-    return { bites: () => met, heal }
+    return { bites: () => bites, heal }
   },
+}
+
+/** Whether one of them, which one is a matter of chance, has said from now on that another start fenced it. */
+function anyFenced(daemons: readonly Daemon[]): () => boolean {
+  const heard = daemons.map(daemon => daemon.listenFor('FENCED'))
+  return () => heard.some(hasHeard => hasHeard())
 }
 
 /** The first is frozen, a second takes its place, the first wakes up and goes on where it was. */
@@ -121,12 +145,15 @@ export const zombie: Fault = {
     const copy = session.daemons.find(({ name }) => name === 'daemon-2') ?? (await session.addDaemon())
     first?.freeze()
     await copy.start()
-    await session.progress(120_000)
+    await session.progress(startLimitMs)
+    const fenced = anyFenced(session.daemons)
     first?.thaw()
+    await until(fenced, 'a fenced daemon', fenceLimitMs).catch(() => undefined)
     await sleep(togetherMs)
+    const bites = fenced()
     const heal = async () => {
       await copy.stop('SIGKILL')
     }
-    return { bites: () => true, heal }
+    return { bites: () => bites, heal }
   },
 }

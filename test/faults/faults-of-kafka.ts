@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Kafka, logLevel } from 'kafkajs'
+import { type Admin, Kafka, logLevel } from 'kafkajs'
+import type { BrokerNode } from '../../src/services/services.ts'
 import { alterTopic, deleteTopic, healthy, moveLeaders } from '../sink/kafka/conformance/cluster-admin.ts'
-import { type Fault, pick, savesInKafka } from './fault.ts'
+import { type Fault, missedWork, pick, savesInKafka, underWay } from './fault.ts'
+import { commits, isCommit } from './faults-at-seams.ts'
 import type { Frames } from './frames.ts'
 import type { Session } from './session.ts'
 import { until } from './until.ts'
@@ -10,10 +12,17 @@ const nothing = async () => {}
 const startSignal = () => AbortSignal.timeout(120_000)
 /** The cluster notices a dead broker after three seconds; then there are new leaders to be found. */
 const recoveryLimitMs = 10_000
+/** About as long as a commit takes. */
+const commitMs = 10
+const commitLimitMs = 60_000
+/** A connection ends with its process, on the same machine: at once. */
+const lossLimitMs = 5_000
+const changeLimitMs = 30_000
 
 export const brokerKilled: Fault = {
   name: 'broker killed',
   recoveryLimitMs,
+  kills: true,
   async inject(session) {
     const node = pick(session, session.servers.kafka.nodes)
     await node.kill()
@@ -25,12 +34,51 @@ export const brokerKilled: Fault = {
 export const brokerRestarted: Fault = {
   name: 'broker killed and started at once',
   recoveryLimitMs: 2 * recoveryLimitMs,
+  kills: true,
   async inject(session) {
     const node = pick(session, session.servers.kafka.nodes)
-    await node.kill()
-    await node.start(startSignal())
-    return { bites: () => true, heal: nothing, recoversSinceMs: Date.now() }
+    const felt = await restart(session, node, node.kill())
+    return { bites: () => felt, heal: nothing, recoversSinceMs: Date.now() }
   },
+}
+
+/** The coordinator of a transaction goes while it carries out, or has just carried out, what it was told: EndTxn. */
+export const brokerRestartedInCommit: Fault = {
+  name: 'broker killed during a commit, and started at once',
+  recoveryLimitMs: 2 * recoveryLimitMs,
+  kills: true,
+  fits: commits,
+  async inject(session) {
+    const links = session.linksTo('kafka')
+    const { nodes } = session.servers.kafka
+    const trap: { hit?: { readonly node: BrokerNode; readonly gone: Promise<void> } } = {}
+    for (const link of links) {
+      const node = nodes.find(({ address }) => address.endsWith(`:${link.targetPort}`))
+      link.watcher = ({ begun }) => {
+        if (trap.hit !== undefined || node === undefined || !begun.some(isCommit)) return 'pass'
+        // Before the request is there, after it is in the log, or while the partitions are told.
+        trap.hit = { node, gone: sleep(session.random() * commitMs).then(() => node.kill()) }
+        return 'pass'
+      }
+    }
+    await until(() => trap.hit !== undefined, 'a commit', commitLimitMs).catch(() => undefined)
+    for (const link of links) link.watcher = undefined
+    const { hit } = trap
+    const felt = hit !== undefined && (await restart(session, hit.node, hit.gone))
+    return { bites: () => felt, heal: nothing, recoversSinceMs: Date.now() }
+  },
+}
+
+/** Starts what is being killed. Whether a daemon had connections to it that ended meanwhile. */
+async function restart(session: Session, node: BrokerNode, gone: Promise<void>): Promise<boolean> {
+  const links = session.linksTo('kafka').filter(({ targetPort }) => node.address.endsWith(`:${targetPort}`))
+  const lost = () => links.reduce((sum, link) => sum + link.lost, 0)
+  const before = lost()
+  await gone
+  await until(() => lost() > before, 'a connection that ends', lossLimitMs).catch(() => undefined)
+  const felt = !node.running && lost() > before
+  await node.start(startSignal())
+  return felt
 }
 
 export const brokerFrozen: Fault = {
@@ -41,7 +89,9 @@ export const brokerFrozen: Fault = {
     node.freeze()
     const since = Date.now()
     await sleep(8_000)
-    return { bites: () => true, heal: async () => node.thaw(), recoversSinceMs: since }
+    const leadsNothing = async () => ![...(await leadersOf(session, node)).values()].includes(node.id)
+    const replaced = await comes(leadsNothing, 'leaders in place of the frozen one')
+    return { bites: () => replaced, heal: async () => node.thaw(), recoversSinceMs: since }
   },
 }
 
@@ -49,15 +99,19 @@ export const brokerFrozen: Fault = {
 export const belowMinimum: Fault = {
   name: 'below min.insync.replicas',
   recoveryLimitMs: 3 * recoveryLimitMs,
+  kills: true,
   async inject(session) {
     const away = session.servers.kafka.nodes.slice(0, 2)
-    const before = session.arrivals.seen.length
     await Promise.all(away.map(node => node.kill()))
+    const before = session.changes
     await sleep(8_000)
+    // Nothing that is written now can arrive. Half of it is asked for: some arrives before its writer knows.
+    const waits = underWay(session) > (session.changes - before) / 2
+    const bites = session.changes > before && waits
     const heal = async () => {
       await Promise.all(away.map(node => node.start(startSignal())))
     }
-    return { bites: () => session.arrivals.seen.length >= before, heal }
+    return { bites: () => bites, heal }
   },
 }
 
@@ -65,8 +119,12 @@ export const leadersMoved: Fault = {
   name: 'partitions get other leaders',
   recoveryLimitMs,
   async inject(session) {
+    const before = await leadersOf(session)
     await moveLeaders(session.servers.kafka, session.topics)
-    return { bites: () => true, heal: nothing, recoversSinceMs: Date.now() }
+    const since = Date.now()
+    const areOthers = async () => [...(await leadersOf(session))].some(([place, id]) => id !== before.get(place))
+    const moved = before.size > 0 && (await comes(areOthers, 'other leaders'))
+    return { bites: () => moved, heal: nothing, recoversSinceMs: since }
   },
 }
 
@@ -101,20 +159,21 @@ export const partitionsAdded: Fault = {
   recoveryLimitMs,
   async inject(session) {
     const topic = pick(session, session.topics)
-    const kafka = new Kafka({ brokers: [...session.servers.kafka.brokers], logLevel: logLevel.NOTHING })
-    const admin = kafka.admin()
-    await admin.connect()
-    try {
-      const [metadata] = (await admin.fetchTopicMetadata({ topics: [topic] })).topics
-      const count = (metadata?.partitions.length ?? 0) + 1
-      await admin.createPartitions({ topicPartitions: [{ topic, count }] })
-    } finally {
-      await admin.disconnect()
-    }
+    const count = (await partitionsOf(session, topic)) + 1
+    await ask(session, admin => admin.createPartitions({ topicPartitions: [{ topic, count }] }))
+    const grown = await comes(async () => (await partitionsOf(session, topic)) === count, 'another partition')
     // What was learned before may be read again: by the next start.
-    await session.daemons[0]?.kill()
-    return { bites: () => true, heal: nothing, recoversSinceMs: Date.now() }
+    const daemon = session.daemons[0]!
+    await daemon.kill()
+    const recoversSinceMs = Date.now()
+    const missed = await missedWork(session, daemon)
+    return { bites: () => grown && missed, heal: nothing, recoversSinceMs }
   },
+}
+
+async function partitionsOf(session: Session, topic: string): Promise<number> {
+  const { topics } = await ask(session, admin => admin.fetchTopicMetadata({ topics: [topic] }))
+  return topics[0]?.partitions.length ?? 0
 }
 
 /** A topic that nobody judges is gone: it is made again, and the others are served meanwhile or soon after. */
@@ -127,22 +186,18 @@ export const topicDeleted: Fault = {
     await session.writer.scribble('scratch')
     await until(() => exists(session, topic), topic, 120_000)
     await deleteTopic(kafka, topic)
+    // Its id would say that it is another one, but the client does not tell ids: that it was gone has to be seen.
+    const isGone = async () => !(await ask(session, admin => admin.listTopics())).includes(topic)
+    const gone = await comes(isGone, `the end of ${topic}`)
     await session.writer.scribble('scratch')
     await until(() => exists(session, topic), `${topic} again`, 120_000)
-    return { bites: () => true, heal: nothing, recoversSinceMs: Date.now() }
+    return { bites: () => gone, heal: nothing, recoversSinceMs: Date.now() }
   },
 }
 
 async function exists(session: Session, topic: string): Promise<boolean> {
-  const kafka = new Kafka({ brokers: [...session.servers.kafka.brokers], logLevel: logLevel.NOTHING })
-  const admin = kafka.admin()
-  await admin.connect()
-  try {
-    const offsets = await admin.fetchTopicOffsets(topic).catch(() => [])
-    return offsets.some(({ high }) => Number(high) > 0)
-  } finally {
-    await admin.disconnect()
-  }
+  const offsets = await ask(session, admin => admin.fetchTopicOffsets(topic).catch(() => []))
+  return offsets.some(({ high }) => Number(high) > 0)
 }
 
 /** Hardly a record is as small as the topic takes now: the pipeline says so and stops, and loses nothing. */
@@ -169,6 +224,7 @@ export const sizeShrunk: Fault = {
 export const kafkaFaults: readonly Fault[] = [
   brokerKilled,
   brokerRestarted,
+  brokerRestartedInCommit,
   brokerFrozen,
   belowMinimum,
   leadersMoved,
@@ -181,4 +237,34 @@ export const kafkaFaults: readonly Fault[] = [
 /** Waits until every partition has all of its replicas and its preferred leader. */
 export async function kafkaIsWhole(session: Session): Promise<void> {
   await healthy(session.servers.kafka, session.topics)
+}
+
+/** The leader of every partition that is judged, by `topic/partition`; `silent` is not asked. */
+async function leadersOf(session: Session, silent?: BrokerNode): Promise<Map<string, number>> {
+  const question = (admin: Admin) => admin.fetchTopicMetadata({ topics: [...session.topics] })
+  const { topics } = await ask(session, question, silent)
+  return new Map(
+    topics.flatMap(({ name, partitions }) => partitions.map(p => [`${name}/${p.partitionId}`, p.leader] as const)),
+  )
+}
+
+/** Whether the cluster says so in time; an answer that fails is none. */
+async function comes(question: () => Promise<boolean>, what: string): Promise<boolean> {
+  return await until(() => question().catch(() => false), what, changeLimitMs).then(
+    () => true,
+    () => false,
+  )
+}
+
+async function ask<T>(session: Session, question: (admin: Admin) => Promise<T>, silent?: BrokerNode): Promise<T> {
+  const brokers = session.servers.kafka.brokers.filter(address => address !== silent?.address)
+  // The client may come to the silent one all the same, and is not to wait for it for long.
+  const impatience = silent && { requestTimeout: 5_000, enforceRequestTimeout: true }
+  const admin = new Kafka({ brokers, logLevel: logLevel.NOTHING, ...impatience }).admin()
+  try {
+    await admin.connect()
+    return await question(admin)
+  } finally {
+    await admin.disconnect()
+  }
 }

@@ -11,11 +11,27 @@ const startSignal = () => AbortSignal.timeout(120_000)
 /** After the election, which is MongoDB's time. */
 const recoveryLimitMs = 3_000
 const primaryLimitMs = 120_000
+const resignLimitMs = 30_000
 
 async function followers(session: Session): Promise<Member[]> {
   const { mongodb } = session.servers
   const primary = await mongodb.primary()
   return mongodb.members.filter(member => member !== primary)
+}
+
+/** It rises with every election; NaN where the member does not say. */
+async function termOf(member: Member): Promise<number> {
+  return await command(member, { replSetGetStatus: 1 }).then(
+    ({ term }) => Number(term),
+    () => Number.NaN,
+  )
+}
+
+async function resignedBy(member: Member): Promise<boolean> {
+  return await command(member, { hello: 1 }).then(
+    answer => answer.isWritablePrimary === false,
+    () => false,
+  )
 }
 
 /** Waits until another member is primary. */
@@ -27,6 +43,7 @@ async function elected(session: Session, old: Member): Promise<void> {
 export const primaryKilled: Fault = {
   name: 'primary killed',
   recoveryLimitMs,
+  kills: true,
   async inject(session) {
     const primary = await session.servers.mongodb.primary()
     await primary.kill('SIGKILL')
@@ -41,11 +58,14 @@ export const primaryFrozen: Fault = {
   recoveryLimitMs: recoveryLimitMs + 5_000, // Nobody says that it is gone: our own deadline has to pass.
   async inject(session) {
     const primary = await session.servers.mongodb.primary()
+    const term = await termOf(primary)
     primary.freeze()
     await elected(session, primary)
     const since = Date.now()
     await sleep(8_000)
-    return { bites: () => true, heal: async () => primary.thaw(), recoversSinceMs: since }
+    const now = await session.servers.mongodb.primary()
+    const replaced = now !== primary && (await termOf(now)) > term
+    return { bites: () => replaced, heal: async () => primary.thaw(), recoversSinceMs: since }
   },
 }
 
@@ -53,13 +73,16 @@ export const steppedDown: Fault = {
   name: 'primary stepped down twice',
   recoveryLimitMs,
   async inject(session) {
+    const term = await termOf(await session.servers.mongodb.primary())
     for (let i = 0; i < 2; i++) {
       const primary = await session.servers.mongodb.primary()
       await command(primary, { replSetStepDown: 10, secondaryCatchUpPeriodSecs: 5 })
       await elected(session, primary)
       if (i === 0) await sleep(5_000)
     }
-    return { bites: () => true, heal: nothing, recoversSinceMs: Date.now() }
+    const since = Date.now()
+    const elections = (await termOf(await session.servers.mongodb.primary())) - term
+    return { bites: () => elections >= 2, heal: nothing, recoversSinceMs: since }
   },
 }
 
@@ -67,14 +90,22 @@ export const noMajority: Fault = {
   name: 'no majority',
   recoveryLimitMs: electionTimeoutMs + 8_000,
   async inject(session) {
+    const primary = await session.servers.mongodb.primary()
     const frozen = await followers(session)
     for (const member of frozen) member.freeze()
     await sleep(7_000)
+    // It resigns when it has not heard of the others for an election's timeout.
+    let resigned = false
+    const look = async () => {
+      resigned = await resignedBy(primary)
+      return resigned
+    }
+    await until(look, 'a primary that resigns', resignLimitMs).catch(() => undefined)
     const heal = async () => {
       for (const member of frozen) member.thaw()
       await session.servers.mongodb.primary()
     }
-    return { bites: () => true, heal }
+    return { bites: () => resigned, heal }
   },
 }
 
@@ -85,6 +116,7 @@ export const noMajority: Fault = {
 export const rolledBack: Fault = {
   name: 'a write rolled back',
   recoveryLimitMs,
+  kills: true,
   async inject(session) {
     const primary = await session.servers.mongodb.primary()
     const others = await followers(session)

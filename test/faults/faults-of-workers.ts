@@ -14,10 +14,12 @@ function workerFault(
   name: string,
   hurt: (worker: Daemon) => Promise<void>,
   heal: (worker: Daemon) => Promise<void>,
+  kind: Pick<Fault, 'kills'> = {},
 ): Fault {
   return {
     name,
     recoveryLimitMs,
+    ...kind,
     mayEndWith: 'FENCED',
     fits: ({ mode }) => mode.daemons > 1,
     async inject(session): Promise<Harm> {
@@ -45,6 +47,7 @@ export const workerFaults: readonly Fault[] = [
       await worker.stop('SIGKILL')
     },
     worker => worker.start(),
+    { kills: true },
   ),
   workerFault(
     'worker frozen, its slots taken over, and awake again',

@@ -28,6 +28,8 @@ export class Link implements AsyncDisposable {
   readonly port: number
   /** Bytes that a state other than open has delayed, held or swallowed, and connections that it has ended. */
   hurt = 0
+  /** Connections that the server ended. */
+  lost = 0
   /** Bytes to and from the client since the beginning. */
   readonly bytes = { up: 0, down: 0 }
   watcher: Watcher | undefined
@@ -108,6 +110,7 @@ class Pair {
       socket.setNoDelay(true)
       socket.on('error', () => {})
       socket.on('close', () => {
+        if (socket === server && !client.destroyed) this.#link.lost += 1
         // A half-open link keeps the client believing; the far end is gone.
         if (!this.swallowed || socket === client) this.end()
       })

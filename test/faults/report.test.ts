@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { type FaultReport, memoryLimitBytes, problemsOf, type SessionReport, summary } from './report.ts'
 
-const kill: FaultReport = { name: 'daemon killed', bit: true, recoveryMs: 900, limitMs: 10_000 }
+const kill: FaultReport = { name: 'daemon killed', bit: true, kills: true, recoveryMs: 900, limitMs: 10_000 }
 const session: SessionReport = {
   mode: 'at-least-once',
   seed: 7,
@@ -16,6 +16,7 @@ const session: SessionReport = {
   loadPeak: 0.5,
   tookMs: 60_000,
 }
+const slow: FaultReport = { ...kill, recoveryMs: 10_040 }
 const problems = (change: Partial<SessionReport>) => problemsOf([{ ...session, ...change }]).join('\n')
 
 describe('a run is green', () => {
@@ -23,28 +24,57 @@ describe('a run is green', () => {
     expect(problemsOf([session])).toEqual([])
     expect(problemsOf([{ ...session, mode: 'exactly-once', duplicates: 0 }])).toEqual([])
   })
+  test('where a third of the faults met no work', () => {
+    expect(problems({ faults: [kill, kill, { ...kill, bit: false }] })).toBe('')
+  })
+  test('where two recoveries took too long, or the median of more did not', () => {
+    expect(problems({ faults: [slow, slow] })).toBe('')
+    expect(problems({ faults: [slow, kill, kill] })).toBe('')
+  })
 })
 
 describe('a run is not green', () => {
   test.each<[string, Partial<SessionReport>, RegExp]>([
     ['without any fault', { faults: [] }, /void.*nothing was killed/],
     ['where no kill met work', { faults: [{ ...kill, bit: false }] }, /void.*nothing was killed/],
-    ['at least once, without a duplicate', { duplicates: 0 }, /void.*no duplicate/],
+    [
+      'where only its name speaks of a kill',
+      { faults: [{ ...kill, name: 'cursor killed', kills: false }] },
+      /void.*nothing was killed/,
+    ],
+    ['at least once, without a duplicate', { duplicates: 0 }, /void.*at-least-once no duplicate/],
+    ['with positions in files, without a duplicate', { mode: 'files', duplicates: 0 }, /void.*files no duplicate/],
+    [
+      'where more than a third of the faults met no work',
+      { faults: [kill, { ...kill, bit: false }] },
+      /void: in mode at-least-once 1 of 2 faults met no work/,
+    ],
+    [
+      'with a median recovery over its limit',
+      { faults: [kill, slow, slow] },
+      /^in mode at-least-once "daemon killed" took 10.0 s in the median of 3 times, allowed are 10.0 s$/,
+    ],
     ['with a violation', { violations: ['G1: gone'] }, /at-least-once 7: G1: gone/],
     ['with too much memory', { memoryPeakBytes: memoryLimitBytes + 1 }, /G7/],
   ])('%s', (_name, change, expected) => {
     expect(problems(change)).toMatch(expected)
   })
+  test('with a median recovery over its limit, over all modes', () => {
+    const elsewhere = { ...session, mode: 'exactly-once', faults: [slow, kill] }
+    expect(problemsOf([{ ...session, faults: [slow] }, elsewhere])).toHaveLength(1)
+    expect(problemsOf([{ ...session, faults: [slow] }, elsewhere])[0]).toMatch(/^over all modes "daemon killed" took/)
+  })
 })
 
 test('the summary names every kind, how often it met work, and its recovery', () => {
-  const slow = { ...kill, name: 'primary killed', recoveryMs: 20_000, bit: false }
-  const text = summary([session, { ...session, seed: 8, faults: [slow, { ...slow, recoveryMs: 12_000 }] }])
+  const late = { ...kill, name: 'primary killed', recoveryMs: 20_000, bit: false }
+  const text = summary([session, { ...session, seed: 8, faults: [late, { ...late, recoveryMs: 12_000 }] }])
   expect(text).toBe(`### at-least-once
 Nothing broken in 2 deployments (seeds 7, 8) and 2 minutes:
-- 3 faults, 1 of them under work; 4 starts of a daemon
+- 3 faults, 1 of them under work; 1 kill under work; 4 starts of a daemon
 - 200 changes, 240 records, 40 duplicates; 2 writes whose outcome had to be found out
 - memory at most 200 MiB of 400 MiB
+- met no work: primary killed
 
 | fault          | times | under work | recovery, median | longest |        limit |
 |----------------|------:|-----------:|-----------------:|--------:|-------------:|

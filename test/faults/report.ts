@@ -1,8 +1,12 @@
+import { modes } from './modes.ts'
+
 /** What became of one fault. */
 export interface FaultReport {
   readonly name: string
   /** Whether it met work under way. */
   readonly bit: boolean
+  /** Whether a process was killed. */
+  readonly kills: boolean
   /** Until changes arrived again. */
   readonly recoveryMs: number
   readonly limitMs: number
@@ -34,15 +38,56 @@ export function problemsOf(sessions: readonly SessionReport[]): string[] {
   const problems = sessions.flatMap(({ mode, seed, violations }) => violations.map(text => `${mode} ${seed}: ${text}`))
   for (const [mode, reports] of Map.groupBy(sessions, session => session.mode)) {
     const faults = reports.flatMap(report => report.faults)
-    const kills = faults.filter(({ name, bit }) => bit && /killed/.test(name))
-    if (kills.length === 0) problems.push(`void: in mode ${mode} nothing was killed under traffic`)
+    if (killsIn(faults) === 0) problems.push(`void: in mode ${mode} nothing was killed under traffic`)
     const seenTwice = reports.reduce((sum, { duplicates }) => sum + duplicates, 0)
-    if (mode === 'at-least-once' && seenTwice === 0)
-      problems.push('void: at-least-once, and no duplicate was ever seen')
+    if (repeats(mode) && seenTwice === 0) problems.push(`void: in mode ${mode} no duplicate was ever seen`)
+    const idle = faults.filter(({ bit }) => !bit)
+    if (3 * idle.length > faults.length)
+      problems.push(`void: in mode ${mode} ${idle.length} of ${plural(faults.length, 'fault')} met no work`)
     const memory = Math.max(...reports.map(({ memoryPeakBytes }) => memoryPeakBytes))
     if (memory > memoryLimitBytes) problems.push(`G7: mode ${mode} took ${megabytes(memory)} of memory`)
   }
-  return problems
+  return [...problems, ...slowRecoveries(sessions)]
+}
+
+/** At-least-once delivery, which repeats after a kill; without a duplicate nothing was tested. */
+function repeats(mode: string): boolean {
+  return Object.values(modes).some(({ name, delivery }) => name === mode && delivery === 'at-least-once')
+}
+
+const killsIn = (faults: readonly FaultReport[]) => faults.filter(({ kills, bit }) => kills && bit).length
+
+/** From so many recoveries on a median says something: one alone may have had bad luck. */
+const leastSamples = 3
+
+/** Kinds of faults whose median recovery was over the limit, in one mode or over all of them. */
+function slowRecoveries(sessions: readonly SessionReport[]): string[] {
+  const all = sessions.flatMap(({ mode, faults }) => faults.map(fault => ({ ...fault, mode })))
+  const slow: string[] = []
+  for (const [name, ofName] of Map.groupBy(all, fault => fault.name)) {
+    const inModes = [...Map.groupBy(ofName, ({ mode }) => mode)]
+      .filter(([, faults]) => isSlow(faults))
+      .map(([mode, faults]) => `in mode ${mode} ${overLimit(name, faults)}`)
+    if (inModes.length > 0) slow.push(...inModes)
+    else if (isSlow(ofName)) slow.push(`over all modes ${overLimit(name, ofName)}`)
+  }
+  return slow
+}
+
+function isSlow(faults: readonly FaultReport[]): boolean {
+  return faults.length >= leastSamples && medianMs(faults) > limitOf(faults)
+}
+
+function overLimit(name: string, faults: readonly FaultReport[]): string {
+  const times = plural(faults.length, 'time')
+  return `"${name}" took ${seconds(medianMs(faults))} in the median of ${times}, allowed are ${seconds(limitOf(faults))}`
+}
+
+const limitOf = (faults: readonly FaultReport[]) => faults[0]?.limitMs ?? 0
+
+function medianMs(faults: readonly FaultReport[]): number {
+  const times = faults.map(({ recoveryMs }) => recoveryMs).sort((a, b) => a - b)
+  return times[times.length >> 1] ?? 0
 }
 
 /** What a run has shown, a section of Markdown for each mode: to be read in a terminal, and to be pasted. */
@@ -64,6 +109,7 @@ function counts(reports: readonly SessionReport[]): string[] {
     `${violations === 0 ? 'Nothing broken' : `BROKEN: ${plural(violations, 'violation')}`} in ${plural(reports.length, 'deployment')} ` +
       `(${seeds.length === 1 ? 'seed' : 'seeds'} ${seeds.join(', ')}) and ${plural(Math.round(sum(r => r.tookMs) / 60_000), 'minute')}:`,
     `- ${plural(faults.length, 'fault')}, ${faults.filter(({ bit }) => bit).length} of them under work; ` +
+      `${plural(killsIn(faults), 'kill')} under work; ` +
       `${plural(
         sum(r => r.starts),
         'start',
@@ -75,6 +121,8 @@ function counts(reports: readonly SessionReport[]): string[] {
       )} whose outcome had to be found out`,
     `- memory at most ${megabytes(most(r => r.memoryPeakBytes))} of ${megabytes(memoryLimitBytes)}`,
   ]
+  const idle = faults.filter(({ bit }) => !bit).map(({ name }) => name)
+  if (idle.length > 0) lines.push(`- met no work: ${[...new Set(idle)].sort().join('; ')}`)
   const load = most(r => r.loadPeak)
   if (load <= busyLoad) return lines
   return [
@@ -90,12 +138,11 @@ function table(faults: readonly FaultReport[]): string[] {
   const rows = [...Map.groupBy(faults, ({ name }) => name)]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, all]) => {
-      const times = all.map(({ recoveryMs }) => recoveryMs).sort((a, b) => a - b)
-      const median = times[times.length >> 1] ?? 0
-      const limitMs = all[0]?.limitMs ?? 0
-      const limit = `${seconds(limitMs)}${median > limitMs ? ', OVER' : ''}`
+      const median = medianMs(all)
+      const longest = Math.max(...all.map(({ recoveryMs }) => recoveryMs))
+      const limit = `${seconds(limitOf(all))}${median > limitOf(all) ? ', OVER' : ''}`
       const bit = all.filter(fault => fault.bit).length
-      return [name, String(all.length), String(bit), seconds(median), seconds(times.at(-1) ?? 0), limit]
+      return [name, String(all.length), String(bit), seconds(median), seconds(longest), limit]
     })
   return aligned([['fault', 'times', 'under work', 'recovery, median', 'longest', 'limit'], ...rows])
 }

@@ -1,4 +1,4 @@
-import { MongoClient } from 'mongodb'
+import { type Document, MongoClient } from 'mongodb'
 import { startBrokers } from '../../src/services/broker.ts'
 import { startReplicaSet } from '../../src/services/replica-set.ts'
 import type { BrokerCluster, Member, ReplicaSet } from '../../src/services/services.ts'
@@ -43,10 +43,10 @@ export async function startServers(): Promise<Servers> {
 }
 
 /** Runs an admin command on this very member; gives up soon where it is gone. */
-export async function command(member: Member, document: Readonly<Record<string, unknown>>): Promise<void> {
+export async function command(member: Member, document: Readonly<Record<string, unknown>>): Promise<Document> {
   const limits = { serverSelectionTimeoutMS: 3_000, connectTimeoutMS: 3_000, socketTimeoutMS: 20_000 }
   await using client = new MongoClient(`mongodb://${member.host}/?directConnection=true`, limits)
-  await client.db('admin').command(document)
+  return await client.db('admin').command(document)
 }
 
 /** Every server runs and is thawed, the set has a primary. */

@@ -38,6 +38,8 @@ const partitions = 6
 const startLimitMs = 60_000
 const settleLimitMs = 240_000
 const silenceMs = 45_000
+/** For the writer's driver to find out that a server is gone, which may be frozen. */
+const writerLimitMs = 240_000
 
 /** One deployment of the product with a writer, a reader and everything that may be hurt. */
 export class Session implements AsyncDisposable {
@@ -163,15 +165,19 @@ pipelines:
 
   /**
    * Waits until what was acknowledged after `sinceMs` arrives: of the first changes that each lane made since. Gives the
-   * longest time from acknowledgement (or `sinceMs`) to arrival, milliseconds.
+   * longest time from acknowledgement (or `sinceMs`) to arrival, milliseconds. `limitMs` is counted from now, or from
+   * when MongoDB has acknowledged enough: how long the writer waits for a frozen server is not the product's time.
    */
   async recovered(sinceMs: number, limitMs: number): Promise<number> {
     let worst: number | undefined
     const what = `a change acknowledged after ${new Date(sinceMs).toISOString()}`
+    const { journal } = this.writer
+    const isSampled = () => this.writer.failure !== undefined || this.arrivals.hasSample(journal, sinceMs)
+    await until(isSampled, `an acknowledgement after ${new Date(sinceMs).toISOString()}`, writerLimitMs)
     await until(
       () => {
         if (this.writer.failure !== undefined) throw this.writer.failure
-        worst = this.arrivals.delayMs(this.writer.journal, sinceMs)
+        worst = this.arrivals.delayMs(journal, sinceMs)
         return worst !== undefined
       },
       what,
