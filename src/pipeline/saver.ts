@@ -42,9 +42,10 @@ export class Saver {
     return this.#request(position, ends)
   }
 
-  /** Settles when the topic's partition count is durable, and with it `ends`. */
+  /** Settles when the topic's partition count is durable, and with it `ends`: soon, since the loop waits for it. */
   usePartitions(topic: string, count: number, ends?: Ends): Promise<void> {
     this.#parts.ledger.usePartitions(topic, count)
+    this.hurry()
     return this.#request(undefined, ends)
   }
 

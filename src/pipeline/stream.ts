@@ -11,7 +11,7 @@ export interface StreamParts {
   readonly from: Position
   readonly prepare: Prepare
   readonly delivery: Pick<Delivery, 'deliver'>
-  /** Called when the window is full: until something of it is durable, nothing more can be sent. */
+  /** Called when the window is full, again whenever that was not enough: until something of it is durable, nothing more can be sent. */
   readonly onFull?: () => void
   readonly watch: Watch
   readonly clock: Clock
@@ -60,8 +60,7 @@ export async function stream(parts: StreamParts, stop: AbortSignal): Promise<voi
       const batch = await prepare(changes, reading)
       watch.doing('sink') // To wait for room, and for the sink to take the records.
       try {
-        if (!window.fits(batch.bytes)) parts.onFull?.()
-        if (!(await window.acquire(batch.bytes))) break // Back-pressure: the source is not asked for more.
+        if (!(await window.acquire(batch.bytes, parts.onFull))) break // Back-pressure: the source is not asked for more.
         watch.began(batch)
         writes.began()
         void deliver(batch)
@@ -76,6 +75,7 @@ export async function stream(parts: StreamParts, stop: AbortSignal): Promise<voi
   }
   watch.doing('idle')
   await drain(writes.settled, window, parts, stop, failed)
+  failed.abort() // Nobody listens any more, and a signal made of it and `stop` would live as long as `stop`.
   if (errors.length > 0) throw mostConsequential(errors)
 }
 

@@ -27,14 +27,13 @@ export class Window {
     return this.#usedBytes
   }
 
-  /** Whether `bytes` would be let in at once. */
-  fits(bytes: number): boolean {
-    return this.#usedBytes === 0 || this.#usedBytes + bytes <= this.#limitBytes
-  }
-
-  /** Waits until `bytes` fit; false where the signal aborted first, and then nothing was taken. One caller at a time. */
-  async acquire(bytes: number): Promise<boolean> {
-    while (!this.#closed && !this.fits(bytes)) {
+  /**
+   * Waits until `bytes` fit, and calls `onFull` each time they do not. false where the signal aborted first, and then
+   * nothing was taken. One caller at a time.
+   */
+  async acquire(bytes: number, onFull?: () => void): Promise<boolean> {
+    while (!this.#closed && !this.#fits(bytes)) {
+      onFull?.()
       const { promise, resolve } = Promise.withResolvers<void>()
       this.#wake = resolve
       await promise
@@ -52,5 +51,9 @@ export class Window {
   release(bytes: number): void {
     this.#usedBytes -= bytes
     this.#wake?.()
+  }
+
+  #fits(bytes: number): boolean {
+    return this.#usedBytes === 0 || this.#usedBytes + bytes <= this.#limitBytes
   }
 }

@@ -49,11 +49,10 @@ export interface Producing extends AsyncDisposable {
  * The way that `client` names, or for `auto` the first that the cluster is new enough for. Throws a Fault, Configuration
  * SINK_UNSUPPORTED where the target cannot do what was asked for.
  */
-export async function chooseProducing(given: ProducingOptions, signal: AbortSignal): Promise<Producing> {
-  const options = { ...given, clock: steady(given.clock) }
+export async function chooseProducing(options: ProducingOptions, signal: AbortSignal): Promise<Producing> {
   const { preset, client, producer, limits, log } = options
   const wire = wireOptions(options)
-  const probed = await probe({ ...given, wire }, signal)
+  const probed = await probe({ ...options, wire }, signal)
   const { compression, batchBytes } = producer
   const plan = planProducing(preset, { client, compression, batchBytes }, probed)
   limits.bound(plan.batchBytes)
@@ -72,7 +71,7 @@ function guarded(sink: Sink, { recordLimitBytes, capabilities }: ProducingPlan):
 function wireOptions({ settings, producer, clock }: ProducingOptions): WireOptions {
   const requestTimeoutMs = Math.min(defaultWireLimits.requestTimeoutMs, producer.deliveryTimeoutMs)
   const ackTimeoutMs = Math.min(defaultWireLimits.ackTimeoutMs, requestTimeoutMs)
-  return { settings, limits: { ...defaultWireLimits, requestTimeoutMs, ackTimeoutMs }, clock }
+  return { settings, limits: { ...defaultWireLimits, requestTimeoutMs, ackTimeoutMs }, clock: steady(clock) }
 }
 
 /** Record batches of our own; all pipelines share one connection a broker. */
@@ -85,7 +84,8 @@ class WireProducing implements Producing {
   readonly #buffers = new BufferPool()
 
   constructor(options: ProducingOptions, wire: WireOptions, plan: ProducingPlan) {
-    const { producer, clock, log } = options
+    const { producer, log } = options
+    const clock = steady(options.clock)
     this.#options = options
     this.plan = plan
     this.#wire = createWire(wire)
@@ -140,12 +140,13 @@ class KafkajsProducing implements Producing {
     this.plan = plan
     const { partitionBytesPerSecond } = plan
     if (partitionBytesPerSecond === undefined) return
-    this.#pacing = new Pacing(partitionBytesPerSecond, options.clock, options.onTurn)
+    this.#pacing = new Pacing(partitionBytesPerSecond, steady(options.clock), options.onTurn)
   }
 
   async open({ pipeline, transactions }: SinkRequest, signal: AbortSignal): Promise<Sink> {
     if (transactions) throw unsupported('records are sent by kafkajs, without transactions')
-    const { settings, producer, limits, countPartitions, clock, meter } = this.#options
+    const { settings, producer, limits, countPartitions, meter } = this.#options
+    const clock = steady(this.#options.clock)
     const log = this.#options.log.child({ pipeline })
     const onRetry = () => meter.count('sink_retries_total', { pipeline })
     const { capabilities } = this.plan

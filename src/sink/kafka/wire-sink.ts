@@ -1,4 +1,4 @@
-import type { Clock } from '../../clock.ts'
+import { type Clock, steady } from '../../clock.ts'
 import { withDeadline } from '../../deadline.ts'
 import { Configuration, type Fault, Retryable } from '../../errors.ts'
 import type { Meter } from '../../meter.ts'
@@ -45,11 +45,6 @@ export class WireSink implements Sink {
     this.capabilities = parts.capabilities
     this.#countPartitions = parts.countPartitions
     this.#producer = producer
-  }
-
-  /** Until when a broker asked to be left alone, by quota; milliseconds since the Unix epoch, 0: never. */
-  get throttledUntilMs(): number {
-    return this.#producer.throttledUntilMs
   }
 
   partitions(topic: string, spec: TopicSpec, signal: AbortSignal): Promise<number> {
@@ -101,7 +96,9 @@ export async function openWireSink(
   return new TransactionalWireSink(parts, new Producer({ ...parts, pipeline, identity, transactionalId, transactions }))
 }
 
-async function plainIdentity({ wire, clock }: WireSinkParts, signal: AbortSignal): Promise<ProducerIdentity> {
+async function plainIdentity(parts: WireSinkParts, signal: AbortSignal): Promise<ProducerIdentity> {
+  const { wire } = parts
+  const clock = steady(parts.clock)
   const untilMs = clock.nowMs() + openLimitMs
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -116,7 +113,7 @@ async function plainIdentity({ wire, clock }: WireSinkParts, signal: AbortSignal
 
 /** Asked again after no answer: then two epochs were given, and the later one counts. */
 async function fence(parts: WireSinkParts, transactionalId: string, signal: AbortSignal): Promise<ProducerIdentity> {
-  const { coordinators, transactionTimeoutMs, clock } = parts
+  const { coordinators, transactionTimeoutMs } = parts
   const giveUp = new AbortController()
   let trouble: Fault | undefined
   const asking = coordinators.ask(
@@ -131,7 +128,7 @@ async function fence(parts: WireSinkParts, transactionalId: string, signal: Abor
   return await withDeadline(asking, {
     limitMs: openLimitMs,
     late: () => noEpoch(transactionalId, trouble),
-    clock,
+    clock: steady(parts.clock),
     signal,
     onEnd: error => giveUp.abort(error),
   })

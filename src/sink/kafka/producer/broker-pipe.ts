@@ -73,7 +73,7 @@ export class BrokerPipe {
   #connecting = false
   #failedAttempts = 0
   #pumpQueued = false
-  /** No request is sent before, because the broker asked for it; milliseconds since the Unix epoch. */
+  /** No request is sent before, because the broker asked for it; by the steady clock. */
   #throttledUntilMs = 0
 
   constructor(parts: PipeParts) {

@@ -128,16 +128,18 @@ export class PartitionQueue {
    * Takes the answer to a sent batch. acknowledged: it left the queue. failed: it will go again, see `rewind`. fatal:
    * it left the queue, and nothing of this producer may be sent any more. dropped: it failed after the end and left.
    *
+   * `nowMs` goes on evenly; `timeOfDayMs` is by the clock that the records' times are by, as far as any is.
+   *
    * Behind a failed batch no refusal counts: it may be a consequence, and the fault that ends a producer is the first
    * in order. The batch gets its own answer when it goes again.
    */
-  answer(batch: QueuedBatch, meaning: Meaning, nowMs: number): Outcome {
+  answer(batch: QueuedBatch, meaning: Meaning, nowMs: number, timeOfDayMs = nowMs): Outcome {
     const index = this.#batches.indexOf(batch)
     if (index < 0 || batch.state !== 'sent') throw new Error('an answer to a batch that is not on the wire')
     this.#inFlight -= 1
     if (meaning === 'acknowledged') {
       this.#batches.splice(index, 1)
-      this.#confirmed = nowMs - batch.newestMs < forgottenAgeMs
+      this.#confirmed = timeOfDayMs - batch.newestMs < forgottenAgeMs
       this.#rewinds = 0
       this.#progressMs = nowMs
       return 'acknowledged'

@@ -1,3 +1,4 @@
+import { type Clock, steady } from '../../../clock.ts'
 import { asFault, Configuration, type Fault, Fenced, Retryable } from '../../../errors.ts'
 import type { Records } from '../../../record.ts'
 import { RecordBatch } from '../record-batch/record-batch.ts'
@@ -24,6 +25,8 @@ const closeLimitMs = 3_000
  */
 export class Producer implements LaneOwner, AsyncDisposable {
   readonly #parts: ProducerParts
+  /** For what waits; that of `parts` tells the time of day, which records have. */
+  readonly #clock: Clock
   readonly #lanes: Lanes
   readonly #transactions: Transactions | undefined
   readonly #calls = new Calls()
@@ -39,7 +42,9 @@ export class Producer implements LaneOwner, AsyncDisposable {
     this.#parts = parts
     this.#lanes = new Lanes(this, () => parts.createQueue?.() ?? new PartitionQueue(0))
     this.#transactions = openTransactions(parts, this.fail.bind(this), this.#giveUp.bind(this))
-    const { clock, settings } = parts
+    const { settings } = parts
+    const clock = steady(parts.clock)
+    this.#clock = clock
     const limitMs = settings.deliveryTimeoutMs
     const onLate = (lane: Lane) => this.#giveUp(lateFault(lane, limitMs))
     this.#deadline = new DeliveryDeadline({ lanes: () => this.#lanes.all(), limitMs, clock, onLate })
@@ -54,7 +59,7 @@ export class Producer implements LaneOwner, AsyncDisposable {
     return this.#queuedBytes
   }
 
-  /** Until when a broker asked to be left alone, by quota; milliseconds since the Unix epoch, 0: never. */
+  /** Until when a broker asked to be left alone, by quota; by the steady clock, 0: never. */
   get throttledUntilMs(): number {
     return this.#throttledUntilMs
   }
@@ -86,11 +91,11 @@ export class Producer implements LaneOwner, AsyncDisposable {
 
   /** Ends it; nothing of it is on the wire afterwards. Takes at most a few seconds. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const { clock, dispatcher } = this.#parts
+    const { dispatcher } = this.#parts
     this.#end(new Retryable('SINK_UNAVAILABLE', 'the sink was closed'))
     const patience = new AbortController()
     const limit = new AbortController()
-    clock.sleep(closeLimitMs, patience.signal).then(
+    this.#clock.sleep(closeLimitMs, patience.signal).then(
       () => {
         limit.abort()
         dispatcher.cut(this)
@@ -135,7 +140,7 @@ export class Producer implements LaneOwner, AsyncDisposable {
     const { dispatcher, clock, limits } = this.#parts
     const meaning = meaningOf(errorCode)
     if (errorCode === networkException) this.#transactions?.doubt()
-    const outcome = lane.queue.answer(batch, meaning, clock.nowMs())
+    const outcome = lane.queue.answer(batch, meaning, this.#clock.nowMs(), clock.nowMs())
     this.#inFlight -= 1
     if (outcome === 'fatal')
       this.fail(refusalOf(batch, { errorCode, rejected, transactionalId: this.transactionalId }, limits))
@@ -154,8 +159,8 @@ export class Producer implements LaneOwner, AsyncDisposable {
   }
 
   throttled(throttleMs: number): void {
-    const { clock, meter, pipeline } = this.#parts
-    this.#throttledUntilMs = Math.max(this.#throttledUntilMs, clock.nowMs() + throttleMs)
+    const { meter, pipeline } = this.#parts
+    this.#throttledUntilMs = Math.max(this.#throttledUntilMs, this.#clock.nowMs() + throttleMs)
     meter.count('sink_throttled_seconds_total', { pipeline }, throttleMs / 1000)
   }
 
@@ -209,7 +214,7 @@ export class Producer implements LaneOwner, AsyncDisposable {
 
   /** Returns the lanes that got records. */
   #append(records: Records, call: Call): Set<Lane> {
-    const nowMs = this.#parts.clock.nowMs()
+    const nowMs = this.#clock.nowMs()
     const touched = new Set<Lane>()
     for (let i = 0; i < records.count; i += 1) {
       const lane = this.#lanes.at(records.topics[i]!, records.partitions[i]!)

@@ -27,7 +27,11 @@ export class ReadyLanes {
   }
 
   add(lane: Lane): void {
-    if (!this.has(lane)) this.#ring.add(lane.owner, lane)
+    if (this.has(lane)) return
+    // Whoever waits for the partition already comes first: a busy producer would be back before it again and again.
+    const behind = this.#behind.get(lane.name)
+    if (behind === undefined) this.#ring.add(lane.owner, lane)
+    else behind.add(lane)
   }
 
   /** Takes out `lane`, which had its turn; the next turn is that of the next producer. */

@@ -11,8 +11,10 @@ export class Transaction {
   readonly added = new Set<Lane>()
   /** Batches without acknowledgement. */
   openBatches = 0
-  /** When the coordinator was first asked to add a partition, milliseconds since the Unix epoch; undefined: not yet. */
+  /** When the coordinator was first asked to add a partition, by the steady clock; undefined: not yet. */
   begunMs: number | undefined
+  /** The same in milliseconds since the Unix epoch. */
+  begunTimeOfDayMs = 0
   /** To be called once it is committed; undefined while it takes records. */
   onCommitted: (() => void) | undefined
 }

@@ -1,4 +1,4 @@
-import type { Clock } from '../../../clock.ts'
+import { type Clock, steady } from '../../../clock.ts'
 import { type Fault, Retryable } from '../../../errors.ts'
 import { faultOf } from '../classify.ts'
 import type { TransactionalIdentity } from '../wire.ts'
@@ -40,6 +40,7 @@ export interface TransactionsParts {
  */
 export class Transactions {
   readonly #parts: TransactionsParts
+  readonly #clock: Clock
   /** The first is the present one, the last takes records. */
   readonly #queue: Transaction[] = [new Transaction()]
   readonly #ended = new AbortController()
@@ -56,7 +57,8 @@ export class Transactions {
 
   constructor(parts: TransactionsParts) {
     this.#parts = parts
-    this.#deadline = new Alarm(parts.clock, () => this.#checkDeadline())
+    this.#clock = steady(parts.clock)
+    this.#deadline = new Alarm(this.#clock, () => this.#checkDeadline())
   }
 
   /** A new batch of `lane`: it belongs to the transaction that takes records. */
@@ -98,10 +100,14 @@ export class Transactions {
     this.#endIfDone()
   }
 
-  /** How long the coordinator has known the present transaction, milliseconds; 0: it knows of none. */
+  /**
+   * How long the coordinator has known the present transaction, milliseconds; 0: it knows of none. By whichever clock
+   * says more: the steady one may stand still while the machine sleeps, the other be set. Too much costs one question.
+   */
   get openMs(): number {
-    const { begunMs } = this.#present
-    return begunMs === undefined ? 0 : this.#parts.clock.nowMs() - begunMs
+    const { begunMs, begunTimeOfDayMs } = this.#present
+    if (begunMs === undefined) return 0
+    return Math.max(this.#clock.nowMs() - begunMs, this.#parts.clock.nowMs() - begunTimeOfDayMs)
   }
 
   /** The coordinator has had it for longer than its timeout, and may have ended it itself. */
@@ -163,7 +169,8 @@ export class Transactions {
   async #addPartitions(present: Transaction, lanes: readonly Lane[]): Promise<void> {
     const { coordinators, identity, clock, transactionTimeoutMs, offer } = this.#parts
     if (present.begunMs === undefined) {
-      present.begunMs = clock.nowMs()
+      present.begunMs = this.#clock.nowMs()
+      present.begunTimeOfDayMs = clock.nowMs()
       this.#deadline.set(present.begunMs + patience * transactionTimeoutMs)
     }
     try {
@@ -230,15 +237,15 @@ export class Transactions {
    * gets as long again for that.
    */
   #checkDeadline(): void {
-    const { clock, transactionTimeoutMs, giveUp } = this.#parts
+    const { transactionTimeoutMs, giveUp } = this.#parts
     const present = this.#present
-    const { begunMs } = present
-    if (begunMs === undefined) return
-    const dueMs = begunMs + patience * transactionTimeoutMs
-    const nowMs = clock.nowMs()
-    if (nowMs < dueMs) this.#deadline.set(dueMs)
-    else if (nowMs < begunMs + transactionTimeoutMs || present === this.#overdue) {
-      giveUp(new Retryable('SINK_UNAVAILABLE', `a transaction was not committed within ${nowMs - begunMs} ms`))
+    if (present.begunMs === undefined) return
+    const { openMs } = this
+    const leftMs = patience * transactionTimeoutMs - openMs
+    const nowMs = this.#clock.nowMs()
+    if (leftMs > 0) this.#deadline.set(nowMs + leftMs)
+    else if (openMs < transactionTimeoutMs || present === this.#overdue) {
+      giveUp(new Retryable('SINK_UNAVAILABLE', `a transaction was not committed within ${Math.round(openMs)} ms`))
     } else {
       this.#overdue = present
       this.#deadline.set(nowMs + transactionTimeoutMs)

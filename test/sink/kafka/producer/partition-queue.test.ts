@@ -85,6 +85,15 @@ describe('what may go on the wire', () => {
     expect(sendNext(queue)).toBeUndefined()
   })
 
+  test('whose age is by the time of day, whatever the clock says that waits are measured by', () => {
+    const { queue } = confirmed(8)
+    const first = sendNext(queue)
+    const dayMs = 24 * 3_600_000
+    if (first !== undefined) queue.answer(first, 'acknowledged', dayMs, 1)
+    expect(sendNext(queue)).toBeDefined()
+    expect(sendNext(queue)).toBeDefined()
+  })
+
   test('only a sealed batch, only when it is its turn, and sealed only once', () => {
     const { queue, batches } = confirmed(2)
     const [one, two] = batches as [QueuedBatch, QueuedBatch]

@@ -75,3 +75,20 @@ test('a lane that was withdrawn in its turn takes no turn of another', () => {
   ready.take(a)
   expect(ready.first).toBe(b)
 })
+
+test('a lane that is back at once does not get before one that waits for the same partition', () => {
+  const [busy, quiet] = [laneOf('t'), laneOf('t')]
+  const ready = new ReadyLanes()
+  const taken: (Lane | undefined)[] = []
+  ready.add(busy)
+  ready.add(quiet)
+  for (let request = 0; request < 4; request++) {
+    ready.bringBack()
+    const lane = ready.first
+    taken.push(lane)
+    if (lane !== undefined) ready.take(lane)
+    while (ready.first !== undefined) ready.putBehind()
+    ready.add(busy) // It has more to send, always.
+  }
+  expect(taken).toEqual([busy, quiet, busy, busy])
+})

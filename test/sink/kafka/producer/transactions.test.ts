@@ -112,6 +112,7 @@ describe('a transaction that takes too long', () => {
   /** Begins one whose coordinator never answers; `wake` passes time and lets the sleepers look. */
   async function beginLate() {
     let nowMs = 1_000_000
+    let steadyMs = 7
     let wake = () => undefined as unknown
     const given: unknown[] = []
     const transactions = new Transactions({
@@ -120,6 +121,7 @@ describe('a transaction that takes too long', () => {
       transactionTimeoutMs: 10_000,
       clock: {
         nowMs: () => nowMs,
+        monotonicMs: () => steadyMs,
         random: () => 0.5,
         sleep: () =>
           new Promise(resolve => {
@@ -134,8 +136,9 @@ describe('a transaction that takes too long', () => {
     transactions.begin(lane, new QueuedBatch(new RecordBatch('a', 0, new BufferPool()), 1_000, nowMs))
     const turn = () => new Promise(resolve => setImmediate(resolve))
     await turn()
-    const pass = async (ms: number) => {
-      nowMs += ms
+    const pass = async (ms: number, asleepMs = 0) => {
+      nowMs += ms + asleepMs
+      steadyMs += ms
       wake()
       await turn()
     }
@@ -157,5 +160,22 @@ describe('a transaction that takes too long', () => {
     expect(given).toEqual([])
     await pass(10_000)
     expect(given).toMatchObject([{ name: 'Retryable' }])
+  })
+
+  test('is as old as the clock says that went on while the machine slept', async () => {
+    const { given, pass, transactions } = await beginLate()
+    await pass(8_000, 60_000)
+    expect(transactions.openMs).toBe(68_000)
+    expect(given).toEqual([])
+    await pass(10_000)
+    expect(given).toMatchObject([{ name: 'Retryable' }])
+  })
+
+  test('is not too old because the clock was set back, nor given up then for being too old', async () => {
+    const { given, pass, transactions } = await beginLate()
+    await pass(1_000, -3_600_000)
+    expect(transactions.openMs).toBe(1_000)
+    await pass(7_000)
+    expect(given).toMatchObject([{ message: 'a transaction was not committed within 8000 ms' }])
   })
 })
