@@ -38,7 +38,8 @@ export const remedies = {
   EVENT_UNENCODABLE: 'Choose a key or value format that can hold this document, or correct the document.',
   SINK_UNREACHABLE:
     'Check host names, ports, DNS and firewalls of sink.brokers; raise startup.wait if Kafka starts later.',
-  SINK_AUTH_FAILED: 'Check sink.sasl: mechanism, username and password; and sink.tls if the port speaks TLS.',
+  SINK_AUTH_FAILED:
+    'Check sink.sasl: mechanism, and username and password, or whose key or token is used and what it may do; and sink.tls if the port speaks TLS.',
   SINK_UNAUTHORIZED:
     'Grant the Kafka user Write, Read, Describe and Create on the topics, IdempotentWrite on the cluster, and Write and Describe on the transactional ids NAME.* of the deployment.',
   SINK_OCI_AUTH:

@@ -7,6 +7,7 @@ import type { Secret, Secrets } from '../secret.ts'
 import type { ConfigStatus, PipelineStatus } from '../status.ts'
 import { type Answer, answer, failure, type Order, orderOf, type Shown } from './answers.ts'
 import { type Caller, type Control, ControlDesk } from './control.ts'
+import { type AdminLimits, adminLimits } from './limits.ts'
 
 export interface AdminOptions extends Shown {
   /** Loopback unless given: the pages need no login, so opening them to a network is a decision. */
@@ -21,6 +22,8 @@ export interface AdminOptions extends Shown {
   readonly clock?: Clock
   /** How long a client may leave an answer unread: we keep what it does not read. Default 10 s. */
   readonly unreadLimitMs?: number
+  /** In the place of the usual ones. */
+  readonly limits?: Partial<AdminLimits>
   /** Removed from error messages of the pipelines, beside what patterns find (G9). */
   readonly secrets?: readonly Secret[] | Secrets
 }
@@ -28,16 +31,6 @@ export interface AdminOptions extends Shown {
 export interface Admin extends AsyncDisposable {
   readonly address: { readonly host: string; readonly port: number }
 }
-
-/** One slow or hostile client costs little (G7): sizes in bytes, times in milliseconds. */
-const limits = {
-  maxHeaderSize: 16 * 1_024,
-  headersTimeout: 5_000,
-  requestTimeout: 10_000,
-  keepAliveTimeout: 5_000,
-  connectionsCheckingInterval: 2_000,
-}
-const maxConnections = 100
 
 /**
  * Health, metrics, status page and status API over HTTP, until `signal` aborts or the server is disposed. Rejects with
@@ -54,6 +47,7 @@ export async function startAdmin(options: AdminOptions, signal: AbortSignal): Pr
     config: configWithoutSecrets(options),
   }
   const room: Room = { shown, log, desk: deskOf(options), unreadLimitMs: options.unreadLimitMs ?? 10_000 }
+  const { maxConnections, ...limits } = { ...adminLimits, ...options.limits }
   const server = createServer(limits, (request, response) => {
     respond(request, response, room).catch(error => {
       log.error({ error }, 'the admin server could not answer')

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -15,12 +15,14 @@ const reports = ['--report-uncaught-exception', '--report-on-fatalerror', '--rep
 export class Suspect implements AsyncDisposable {
   readonly #child: ChildProcess
   readonly #directory: string
+  readonly #env: NodeJS.ProcessEnv
   readonly #closed: Promise<unknown>
   output = ''
 
-  private constructor(child: ChildProcess, directory: string) {
+  private constructor(child: ChildProcess, directory: string, env: NodeJS.ProcessEnv) {
     this.#child = child
     this.#directory = directory
+    this.#env = env
     this.#closed = once(child, 'close')
     for (const stream of [child.stdout, child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => {
@@ -34,13 +36,14 @@ export class Suspect implements AsyncDisposable {
     const directory = await mkdtemp(join(tmpdir(), 'm2k-security-'))
     await writeFile(join(directory, 'config.yaml'), yaml)
     const { PATH = '', HOME = '' } = process.env
+    const env = { PATH, HOME, ...variables }
     const imported = `data:text/javascript,${encodeURIComponent(preload)}`
     const child = spawn(process.execPath, [...reports, '--import', imported, main, 'run', '-c', 'config.yaml'], {
       cwd: directory,
-      env: { PATH, HOME, ...variables },
+      env,
       stdio: ['ignore', 'pipe', 'pipe'],
     })
-    return new Suspect(child, directory)
+    return new Suspect(child, directory, env)
   }
 
   get pid(): number | undefined {
@@ -79,6 +82,16 @@ export class Suspect implements AsyncDisposable {
     const headers = { ...init.headers, connection: 'close' }
     const response = await fetch(`${await this.url()}${path}`, { ...init, headers })
     return `${response.status} ${JSON.stringify([...response.headers])}\n${await response.text()}`
+  }
+
+  /** What a command shows, in its directory and with its variables: the exit code, and both of its outputs. */
+  command(...args: readonly string[]): Promise<string> {
+    const { promise, resolve } = Promise.withResolvers<string>()
+    const options = { cwd: this.#directory, env: this.#env, maxBuffer: 64 * 2 ** 20 }
+    execFile(process.execPath, [...reports, main, ...args], options, (error, stdout, stderr) => {
+      resolve(`exit ${error?.code ?? 0}\n${stdout}\n${stderr}`)
+    })
+    return promise
   }
 
   /** What stands in the files that it has left in its directory, its configuration aside. */

@@ -1,6 +1,7 @@
-import { connect, createServer, type Server, type Socket } from 'node:net'
+import { connect, createServer, type Server } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { readable, rewriteApiVersions, rewriteCoordinator, rewriteMetadata, rewritten } from './answers.ts'
+import { type Cluster, type Doorkeeper, Link, type Question } from './link.ts'
 import {
   errorOf,
   type Part,
@@ -28,6 +29,8 @@ export interface ProxyOptions {
   readonly produce?: ProduceRules
   /** InitProducerId is listed, and answered with this error. */
   readonly identityError?: number
+  /** Makes what stands before the brokers on each connection, and leads the login itself. */
+  readonly keeper?: () => Doorkeeper
 }
 
 /** What transactions and idempotence need: InitProducerId, AddPartitionsToTxn, AddOffsetsToTxn, EndTxn, TxnOffsetCommit. */
@@ -38,16 +41,8 @@ const initProducerId = { apiKey: 22, highest: 1 }
 /** THROTTLING_QUOTA_EXCEEDED. */
 const throttled = 89
 
-interface Question {
-  readonly apiKey: number
-  readonly version: number
-  readonly correlationId: number
-  /** For an answer that says how long it has waited, by quota. */
-  throttleMs?: number
-}
-
 /** A TCP proxy that speaks enough of Kafka's framing to be taken for the whole cluster: clients stay on it. */
-export class KafkaProxy implements AsyncDisposable {
+export class KafkaProxy implements Cluster, AsyncDisposable {
   readonly #options: ProxyOptions
   readonly #servers = new Map<string, Promise<Server>>()
   readonly #links = new Set<Link>()
@@ -171,104 +166,16 @@ export class KafkaProxy implements AsyncDisposable {
   #listen(address: string): Promise<Server> {
     const [host = '', port = ''] = address.split(':')
     const server = createServer(client => {
-      const link = new Link(this, client, connect(Number(port), host), () => this.#links.delete(link))
+      const { closeAfterMs, keeper } = this.#options
+      const onEnd = () => this.#links.delete(link)
+      const link = new Link({ cluster: this, client, broker: connect(Number(port), host), keeper: keeper?.(), onEnd })
       this.#links.add(link)
-      const { closeAfterMs } = this.#options
       if (closeAfterMs !== undefined) setTimeout(() => link.end(), closeAfterMs).unref()
     })
     const { promise, resolve, reject } = Promise.withResolvers<Server>()
     server.once('error', reject)
     server.listen(0, '127.0.0.1', () => resolve(server))
     return promise
-  }
-}
-
-/** One connection and the one behind it. */
-class Link {
-  readonly #proxy: KafkaProxy
-  readonly #client: Socket
-  readonly #broker: Socket
-  readonly #onEnd: () => void
-  readonly #asked: Question[] = []
-  #asking: Promise<void> = Promise.resolve()
-  #answering: Promise<void> = Promise.resolve()
-
-  constructor(proxy: KafkaProxy, client: Socket, broker: Socket, onEnd: () => void) {
-    this.#proxy = proxy
-    this.#client = client
-    this.#broker = broker
-    this.#onEnd = onEnd
-    for (const socket of [client, broker]) {
-      socket.setNoDelay(true)
-      socket.on('error', () => {})
-      socket.once('close', () => this.end())
-    }
-    onFrames(client, frame => {
-      // One after the other, as a broker reads its connections.
-      this.#asking = this.#asking.then(() => this.#ask(frame))
-    })
-    onFrames(broker, frame => {
-      // Answers come in the order of the requests and leave in it.
-      this.#answering = this.#answering.then(() => this.#answer(frame))
-    })
-  }
-
-  end(): void {
-    this.#client.destroy()
-    this.#broker.destroy()
-    this.#onEnd()
-  }
-
-  async #ask(frame: Buffer): Promise<void> {
-    const question: Question = {
-      apiKey: frame.readInt16BE(4),
-      version: frame.readInt16BE(6),
-      correlationId: frame.readInt32BE(8),
-    }
-    const isUnreadable =
-      question.apiKey === rewritten.apiVersions && question.version > readable[rewritten.apiVersions]!
-    if (!this.#proxy.admits(question, frame.length - 4)) this.end()
-    else if (isUnreadable) this.#refuseVersion(question)
-    else {
-      const examined = await this.#proxy.examine(question, frame)
-      if ('body' in examined) return this.#answerInTurn(question, examined.body)
-      this.#asked.push(question)
-      this.#broker.write(examined.frame)
-    }
-  }
-
-  /** UNSUPPORTED_VERSION in the form of version 0, as brokers do it (KIP-511). */
-  #refuseVersion({ correlationId }: Question): void {
-    const answer = Buffer.alloc(20)
-    answer.writeInt32BE(answer.length - 4, 0)
-    answer.writeInt32BE(correlationId, 4)
-    answer.writeInt16BE(35, 8)
-    answer.writeInt32BE(1, 10)
-    answer.writeInt16BE(rewritten.apiVersions, 14)
-    answer.writeInt16BE(readable[rewritten.apiVersions]!, 18)
-    this.#client.write(answer)
-  }
-
-  /** The target's own answer, behind those of the questions before. */
-  async #answerInTurn(question: Question, body: Buffer): Promise<void> {
-    while (this.#asked.length > 0 && !this.#client.destroyed) await sleep(1)
-    await this.#answering
-    this.#send(question, body)
-  }
-
-  async #answer(frame: Buffer): Promise<void> {
-    const question = this.#asked.shift()
-    if (question === undefined) return this.end()
-    const body = await this.#proxy.answer(question, frame.subarray(8))
-    if (body === undefined) return this.end()
-    this.#send(question, body)
-  }
-
-  #send(question: Question, body: Buffer): void {
-    const head = Buffer.alloc(8)
-    head.writeInt32BE(4 + body.length, 0)
-    head.writeInt32BE(question.correlationId, 4)
-    this.#client.write(Buffer.concat([head, body]))
   }
 }
 
@@ -279,17 +186,4 @@ function noIdentity(errorCode: number): Buffer {
   body.writeBigInt64BE(-1n, 6)
   body.writeInt16BE(-1, 14)
   return body
-}
-
-/** Calls `take` with each whole frame, its length in front. */
-function onFrames(socket: Socket, take: (frame: Buffer) => void): void {
-  let rest = Buffer.alloc(0)
-  socket.on('data', chunk => {
-    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
-    while (rest.length >= 4 && rest.length >= 4 + rest.readInt32BE(0)) {
-      const frame = rest.subarray(0, 4 + rest.readInt32BE(0))
-      rest = rest.subarray(frame.length)
-      take(frame)
-    }
-  })
 }

@@ -1,0 +1,138 @@
+import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
+import { expect, inject, it } from 'vitest'
+import { systemClock } from '../../../../src/clock.ts'
+import { Retryable } from '../../../../src/errors.ts'
+import { silentLogger } from '../../../../src/log.ts'
+import { silentMeter } from '../../../../src/meter.ts'
+import { type Preset, presets } from '../../../../src/preset.ts'
+import { packRecords } from '../../../../src/record-headers.ts'
+import { ociRsaLogin } from '../../../../src/sink/kafka/login/oci-rsa.ts'
+import { PartitionReader } from '../../../../src/sink/kafka/reading/partition-reader.ts'
+import { defaultProducerSettings, type KafkaSettings } from '../../../../src/sink/kafka/settings.ts'
+import { createKafkaTarget, type KafkaTarget } from '../../../../src/sink/kafka/target.ts'
+import { freshTopic, never, plain, record, settingsFor, spec } from '../fixture.ts'
+import { OciRsaDoor } from './oci-door.ts'
+import { KafkaProxy } from './proxy.ts'
+
+const brokers = inject('kafkaBrokers')
+const pool = 'ocid1.streampool.oc1..aaaa'
+const keyId = 'ST$a-token-longer-than-a-byte-of-length-can-say'.padEnd(300, '.')
+const ours = generateKeyPairSync('rsa', { modulusLength: 2_048 })
+const another = generateKeyPairSync('rsa', { modulusLength: 2_048 })
+
+/** A preset for each library that speaks to Kafka; OCI Streaming's own forces kafkajs. */
+const clients: readonly (readonly [string, Preset])[] = [
+  ['platformatic', presets.kafka],
+  ['kafkajs', presets['oci-streaming']],
+]
+
+function doorFor(sessionMs?: number): OciRsaDoor {
+  const keys = new Map([[keyId, ours.publicKey]])
+  return new OciRsaDoor({ streamPoolId: pool, keys, ...(sessionMs !== undefined && { sessionMs }) })
+}
+
+function loginBy(privateKey: KeyObject, streamPoolId = pool, name = keyId): KafkaSettings['login'] {
+  const key = async () => ({ keyId: name, sign: async (data: Buffer) => sign('sha256', data, privateKey) })
+  return ociRsaLogin({ who: 'the instance principal', key, streamPoolId, clock: systemClock })
+}
+
+function targetAt(settings: KafkaSettings, preset: Preset): KafkaTarget {
+  const libraries = { clock: systemClock, log: silentLogger, meter: silentMeter }
+  return createKafkaTarget({ settings, client: 'auto', preset, producer: defaultProducerSettings, ...libraries })
+}
+
+/** What stands in partition 0, read by who logs in as `settings` say. */
+async function valuesOf(topic: string, settings: KafkaSettings): Promise<string[]> {
+  await using reader = new PartitionReader({ settings, clock: systemClock })
+  const values: string[] = []
+  for await (const records of reader.readPartition(topic, 0, 0n, { isolation: 'read_uncommitted' }, never)) {
+    values.push(...records.map(({ value }) => String(value)))
+  }
+  return values
+}
+
+/** Sends the numbers from 0, one after the other, until `isDone`, with a new sink after each Retryable: how many. */
+async function sendNumbers(target: KafkaTarget, topic: string, isDone: (sent: number) => boolean): Promise<number> {
+  for (let sent = 0; ; ) {
+    try {
+      await using sink = await target.open(plain('p'), never)
+      await sink.partitions(topic, spec(1), never)
+      for (; !isDone(sent); sent += 1) await sink.send(packRecords([record(topic, 0, String(sent))]), never)
+      return sent
+    } catch (error) {
+      if (!(error instanceof Retryable)) throw error
+    }
+  }
+}
+
+const numbers = (count: number) => Array.from({ length: count }, (_, i) => String(i))
+
+it.each(clients)('%s: logs in, produces, and reads it back', async (client, preset) => {
+  const door = doorFor()
+  await using proxy = await KafkaProxy.open({ brokers, keeper: () => door.keeper() })
+  const settings = { ...settingsFor(proxy.brokers), login: loginBy(ours.privateKey) }
+  await using target = targetAt(settings, preset)
+  await target.check(never)
+  expect(target.plan.client).toBe(client)
+  const topic = freshTopic('oci-rsa')
+  await sendNumbers(target, topic, sent => sent === 10)
+  const writers = door.met.logins
+  expect(writers).toBeGreaterThan(0)
+  expect([...new Set(await valuesOf(topic, settings))]).toEqual(numbers(10))
+  expect(door.met.logins).toBeGreaterThan(writers)
+  expect(door.met).toMatchObject({ refused: 0, turnedAway: 0 })
+})
+
+it.each(clients)('%s: who cannot log in is refused for good, and told what to do', async (_client, preset) => {
+  const door = doorFor()
+  await using proxy = await KafkaProxy.open({ brokers, keeper: () => door.keeper() })
+  const wrong = [
+    ['the signature does not match', loginBy(another.privateKey)],
+    ['no such key', loginBy(ours.privateKey, pool, 'ST$unknown')],
+    ['no such stream pool', loginBy(ours.privateKey, 'ocid1.streampool.oc1..other')],
+  ] as const
+  for (const [why, login] of wrong) {
+    const settings = { ...settingsFor(proxy.brokers), login }
+    await using target = targetAt(settings, preset)
+    const refusal = {
+      name: 'Configuration',
+      code: 'SINK_AUTH_FAILED',
+      message: expect.stringContaining(`login of the instance principal by SASL OCI-RSA-SHA256: ${why}`),
+      remedy: expect.stringMatching(/^Check sink\.sasl: .* key/),
+    }
+    await expect(target.check(never), why).rejects.toMatchObject(refusal)
+    await expect(target.open(plain('p'), never), why).rejects.toMatchObject(refusal)
+    await expect(valuesOf(freshTopic('oci-rsa'), settings), why).rejects.toMatchObject(refusal)
+  }
+  expect(door.met).toMatchObject({ logins: 0, turnedAway: 0 })
+})
+
+it('nobody passes without a login', async () => {
+  const door = doorFor()
+  await using proxy = await KafkaProxy.open({ brokers, keeper: () => door.keeper() })
+  await using target = targetAt(settingsFor(proxy.brokers), presets.kafka)
+  await expect(target.check(never)).rejects.toMatchObject({ code: 'SINK_UNREACHABLE' })
+  expect(door.met.turnedAway).toBeGreaterThan(0)
+})
+
+// We renew when 70 % of a session are over, kafkajs ten seconds before its end; a timer may be a millisecond early.
+it.each([
+  ['platformatic', presets.kafka, { sessionMs: 4_000, earliestMs: 2_800 - 10 }],
+  ['kafkajs', presets['oci-streaming'], { sessionMs: 13_000, earliestMs: 3_000 - 10 }],
+] as const)(
+  '%s: logs in anew on the connection that it has, before the session ends',
+  async (_client, preset, times) => {
+    const door = doorFor(times.sessionMs)
+    await using proxy = await KafkaProxy.open({ brokers, keeper: () => door.keeper() })
+    const settings = { ...settingsFor(proxy.brokers), login: loginBy(ours.privateKey) }
+    await using target = targetAt(settings, preset)
+    await target.check(never)
+    const topic = freshTopic('oci-rsa')
+    const sent = await sendNumbers(target, topic, () => door.renewedAfterMs.length >= 2)
+    const after = await sendNumbers(target, freshTopic('oci-rsa'), count => count === 10)
+    expect(after).toBe(10)
+    // A machine that is busy with other things may cut a session short: then the last number is sent once more.
+    expect([...new Set(await valuesOf(topic, settings))]).toEqual(numbers(sent))
+    expect(Math.min(...door.renewedAfterMs)).toBeGreaterThanOrEqual(times.earliestMs)
+  },
+)
