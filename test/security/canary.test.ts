@@ -212,21 +212,21 @@ describe('what logs in is shown nowhere, also where the other side quotes it (G9
   const oauth = (url: string) =>
     `{ mechanism: oauthbearer, oauth: { tokenEndpoint: "${url}", clientId: cdc, clientSecret: "\${SECRET}" } }`
 
-  test('the secret of an OAuth client', { timeout: 120_000 }, async () => {
+  test('the secret of an OAuth client', { timeout: 400_000 }, async () => {
     await using server = await authorizationServer()
     const shown = await refusedLogin(oauth(server.url), { SECRET: plant('ClientSecret') })
     expect(shown).toContain('invalid_client')
     expect(canaries.seenIn(shown)).toEqual([])
   })
 
-  test('the token that it is granted', { timeout: 120_000 }, async () => {
+  test('the token that it is granted', { timeout: 400_000 }, async () => {
     await using server = await authorizationServer(plant('GrantedToken'))
     const shown = await refusedLogin(oauth(server.url), { SECRET: plant('OtherSecret') })
     expect(shown).toContain('you said')
     expect(canaries.seenIn(shown)).toEqual([])
   })
 
-  test('the keys of AWS, and the token that is signed by them', { timeout: 120_000 }, async () => {
+  test('the keys of AWS, and the token that is signed by them', { timeout: 400_000 }, async () => {
     const aws = `{ region: eu-central-1, accessKeyId: AKIA1, secretAccessKey: "\${SECRET}", sessionToken: "\${SESSION}" }`
     const variables = { SECRET: plant('AwsSecretKey'), SESSION: plant('AwsSessionToken') }
     const shown = await refusedLogin(`{ mechanism: aws-msk-iam, aws: ${aws} }`, variables)
@@ -238,7 +238,7 @@ describe('what logs in is shown nowhere, also where the other side quotes it (G9
 describe('the commands show no secrets and no contents (G9)', () => {
   const stored = (uri: string) => `checkpoint: { store: mongodb, uri: "${uri}" }\n`
 
-  test('status, checkpoint show and validate, with checkpoints in MongoDB', { timeout: 240_000 }, async () => {
+  test('status, checkpoint show and validate, with checkpoints in MongoDB', { timeout: 600_000 }, async () => {
     const name = `cn${crypto.randomUUID().slice(0, 8)}`
     const variables = { ...noisy, URI: uriWith(password), TOKEN: token, STORE: uriWith(keeperPassword, 'keeper') }
     await using suspect = await Suspect.start(config(name) + stored(`\${STORE}`), variables)
@@ -268,7 +268,7 @@ describe('the commands show no secrets and no contents (G9)', () => {
     for (const text of shown) expect(canaries.seenIn(text)).toEqual([])
   })
 
-  test('a store of checkpoints that refuses the login', { timeout: 120_000 }, async () => {
+  test('a store of checkpoints that refuses the login', { timeout: 400_000 }, async () => {
     const variables = { ...noisy, URI: uriWith(password), TOKEN: token, STORE: uriWith(plant('WrongKeeper'), 'keeper') }
     const yaml = `${config('wrong')}startup: { wait: 1s }\n${stored(`\${STORE}`)}`
     await using suspect = await Suspect.start(yaml, variables)
