@@ -69,6 +69,12 @@ export const historyFaults: readonly Fault[] = absences.map(({ name, leave, come
 /** Writes elsewhere until no member has an entry of the oplog that is older than this call. */
 async function overwrite(session: Session): Promise<void> {
   const { mongodb } = session.servers
+  // Of the fault before, one may still take writes back; its oplog cannot be read then.
+  await until(
+    async () => (await Promise.all(mongodb.members.map(replicates))).every(Boolean),
+    'all members',
+    settleLimitMs,
+  )
   await using client = new MongoClient(mongodb.uri)
   const name = `${session.name}-filler`
   const { operationTime } = await client.db('admin').command({ ping: 1 })
@@ -86,6 +92,12 @@ async function overwrite(session: Session): Promise<void> {
     for (const member of mongodb.members) await command(member, { fsync: 1 })
   }
   await client.db(name).dropDatabase()
+}
+
+/** Whether the member is primary or secondary, and in neither rollback, recovery nor its start. */
+async function replicates(member: Member): Promise<boolean> {
+  const answer = await command(member, { hello: 1 }).catch(() => undefined)
+  return answer?.isWritablePrimary === true || answer?.secondary === true
 }
 
 async function oldestEntry({ host }: Member): Promise<Timestamp> {
