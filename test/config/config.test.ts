@@ -78,7 +78,7 @@ test('a short file gives every setting its default', () => {
         tombstones: false,
         key: { fields: ['_id'], format: 'extended-json' },
         value: { format: 'json', shape: 'change-event' },
-        onError: 'fail',
+        onError: { oversize: 'dead-letter', poison: 'dead-letter', deadLetterTopic: '{topic}.dlq' },
       },
     ],
   })
