@@ -95,25 +95,6 @@ export function positionBytes(generation: number, position: Position, recordNumb
   return Buffer.from(writer.bytes.subarray(0, writer.length))
 }
 
-/**
- * The way back from header m2k.position: the bytes that order as positions do (`Position.sortKey`), whatever the
- * generation and the record number. undefined where the header is not one of ours.
- */
-export function positionOfHeader(header: Buffer): Buffer | undefined {
-  const end = header.length - 2 // Behind it 00 and the record number.
-  const headEnd = generationBytes + positionHeadBytes
-  if (end < headEnd || header[end] !== 0) return undefined
-  const sortKey = Buffer.alloc(end - generationBytes)
-  let length = header.copy(sortKey, 0, generationBytes, headEnd)
-  for (let at = headEnd; at < end; at++) {
-    sortKey[length++] = header[at]!
-    if (header[at] !== 0) continue
-    at += 1
-    if (header[at] !== 0xff || at === end) return undefined
-  }
-  return sortKey.subarray(0, length)
-}
-
 /** Writes the metadata of events, as headers. */
 export class MetadataWriter {
   readonly #origin: Origin

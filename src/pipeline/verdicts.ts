@@ -1,6 +1,6 @@
-import { positionOfHeader } from '../encode/headers.ts'
 import { Configuration, type Fault, PoisonEvent, type PoisonReason } from '../errors.ts'
 import type { Position } from '../position.ts'
+import { sortKeyOfHeader } from '../record-headers.ts'
 
 /** What to do with an event that cannot pass. */
 export type Choice = 'fail' | 'skip' | 'dead-letter'
@@ -34,9 +34,8 @@ export class Verdicts {
    */
   judge(fault: Fault): Fault | undefined {
     if (!(fault instanceof PoisonEvent) || this.#onError[fault.reason] === 'fail') return fault
-    const position = fault.record?.position && positionOfHeader(fault.record.position)
-    if (position === undefined) return fault
-    const key = position.toString('latin1')
+    const key = fault.record?.position && sortKeyOfHeader(fault.record.position)?.toString('latin1')
+    if (key === undefined) return fault
     if (this.#open.has(key)) {
       const message = `the dead letter of an event was refused too: ${fault.message}`
       return new Configuration('DEAD_LETTER_REFUSED', message, { cause: fault })
