@@ -3,7 +3,14 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { positionBytes } from '../src/encode/headers.ts'
 import type { OutRecord } from '../src/record.ts'
-import { outRecord, packHeaders, packRecords, positionText, sortKeyOfHeader, unpackHeaders } from '../src/record-headers.ts'
+import {
+  outRecord,
+  packHeaders,
+  packRecords,
+  positionText,
+  sortKeyOfHeader,
+  unpackHeaders,
+} from '../src/record-headers.ts'
 import { positionAt } from './encode/events.ts'
 
 const bytes = fc.uint8Array({ maxLength: 200 }).map(array => Buffer.from(array))

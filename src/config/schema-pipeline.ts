@@ -135,7 +135,8 @@ const onErrorSchema = {
     },
     deadLetterTopic: {
       type: 'string',
-      description: "Topic of the dead letters; `{topic}` is the change's own topic, `{db}` and `{collection}` where it happened.",
+      description:
+        "Topic of the dead letters; `{topic}` is the change's own topic, `{db}` and `{collection}` where it happened.",
       maxLength: 249,
       pattern: '^(?!\\.{1,2}$)(?!\\{topic\\}$)([A-Za-z0-9._-]|\\{(topic|db|collection)\\})+$',
       'x-expected':

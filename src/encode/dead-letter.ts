@@ -33,7 +33,8 @@ export function writeDeadLetter(
   writeValue: (() => void) | undefined,
 ): void {
   const { db, collection, operation, position, timestampMs, documentKey } = event
-  const found = position.token && position.token.length > tokenLimitBytes ? Position.ofTime(position.clusterTime) : position
+  const found =
+    position.token && position.token.length > tokenLimitBytes ? Position.ofTime(position.clusterTime) : position
   const { reason, code } = why
   const message = why.message.slice(0, messageLimit)
   const facts = { reason, code, message, db, collection, operation, timestampMs, position: found.toJSON() }

@@ -89,7 +89,12 @@ abstract class SimulatedSink implements Sink {
   #append(log: Log, records: readonly OutRecord[], transaction: Transaction | undefined): void {
     for (const { topic, partition, key, value } of records) {
       if (topic !== checkpointTopic && topic !== deadLetterTopic && this.world.refused.has(Number(value))) {
-        const record = { topic, partition, keyBytes: key.length, position: positionBytes(0, positionOf(Number(value)), 0) }
+        const record = {
+          topic,
+          partition,
+          keyBytes: key.length,
+          position: positionBytes(0, positionOf(Number(value)), 0),
+        }
         throw new PoisonEvent('SINK_RECORD_INVALID', `change ${value} is refused`, { record })
       }
     }
