@@ -83,6 +83,10 @@ export const remedies = {
   CHECKPOINT_UNAVAILABLE: 'None needed: it is tried again. If it persists, check the checkpoint store.',
   CHECKPOINT_TOPIC:
     'Give the checkpoint topic the named settings (kafka-configs.sh --alter --entity-type topics --add-config), or remove it before the first start.',
+  DEAD_LETTER_LIMIT:
+    "So many refused events mean that the topic does not fit: raise its max.message.bytes, or set the pipeline's onError to skip or fail.",
+  DEAD_LETTER_REFUSED:
+    "The dead-letter topic takes not even the short record about an event: correct its max.message.bytes and the brokers' checks, or set the pipeline's onError to skip or fail.",
   DELIVERY_UNSUPPORTED:
     'Use delivery: at-least-once, or a Kafka with transactions (sink.client auto or platformatic) and checkpoint.store: kafka.',
   DRAIN_TIMEOUT:
@@ -135,6 +139,15 @@ export interface RefusedRecord {
   readonly position: Buffer | undefined
 }
 
+/** Why an event cannot pass: it is larger than somebody takes, or anything else. */
+export type PoisonReason = 'oversize' | 'poison'
+
+const oversizeCodes: ReadonlySet<ErrorCode> = new Set([
+  'SINK_RECORD_TOO_LARGE',
+  'SINK_OCI_LIMIT',
+  'SOURCE_EVENT_TOO_LARGE',
+])
+
 /** One event, or one record made of it, can never pass as things are. */
 export class PoisonEvent extends Fault {
   /** undefined: the event itself is to blame, before there was a record. */
@@ -143,6 +156,10 @@ export class PoisonEvent extends Fault {
   constructor(code: ErrorCode, message: string, options?: ErrorOptions & { readonly record?: RefusedRecord }) {
     super(code, message, options)
     this.record = options?.record
+  }
+
+  get reason(): PoisonReason {
+    return oversizeCodes.has(this.code) ? 'oversize' : 'poison'
   }
 }
 

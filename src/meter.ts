@@ -5,6 +5,8 @@ export type CounterName =
   | 'records_total'
   | 'lookups_total'
   | 'malformed_strings_total'
+  | 'dead_letters_total'
+  | 'skipped_events_total'
   | 'sink_retries_total'
   | 'sink_throttled_seconds_total'
   | 'sink_errors_total'

@@ -130,3 +130,23 @@ export function positionText(position: Buffer): string {
   const shown = position.toString('hex', 0, shownPositionBytes)
   return position.length > shownPositionBytes ? `${shown}…` : shown
 }
+
+const generationBytes = 4
+
+/**
+ * The bytes that order as positions do (`Position.sortKey`), from a header m2k.position as encode/headers.ts writes it,
+ * whatever its generation and record number. undefined where it is not one of those.
+ */
+export function sortKeyOfHeader(header: Buffer): Buffer | undefined {
+  const end = header.length - 2 // Behind it 00 and the record number.
+  if (end < shownPositionBytes || header[end] !== 0) return undefined
+  const sortKey = Buffer.alloc(end - generationBytes)
+  let length = header.copy(sortKey, 0, generationBytes, shownPositionBytes)
+  for (let at = shownPositionBytes; at < end; at++) {
+    sortKey[length++] = header[at]!
+    if (header[at] !== 0) continue
+    at += 1
+    if (header[at] !== 0xff || at === end) return undefined
+  }
+  return sortKey.subarray(0, length)
+}

@@ -30,3 +30,8 @@ test('a fault stays itself; anything else becomes one that is not retried blindl
   expect(asFault(cause)).toMatchObject({ code: 'INTERNAL', message: cause.message, cause })
   expect(asFault('thrown text')).toMatchObject({ code: 'INTERNAL', message: 'thrown text' })
 })
+
+test('a poison event says whether it is one by its size', () => {
+  expect(new PoisonEvent('SINK_RECORD_TOO_LARGE', 'x').reason).toBe('oversize')
+  expect(new PoisonEvent('EVENT_UNENCODABLE', 'x').reason).toBe('poison')
+})

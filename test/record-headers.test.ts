@@ -1,8 +1,17 @@
 import { createRequire } from 'node:module'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { positionBytes } from '../src/encode/headers.ts'
 import type { OutRecord } from '../src/record.ts'
-import { outRecord, packHeaders, packRecords, positionText, unpackHeaders } from '../src/record-headers.ts'
+import {
+  outRecord,
+  packHeaders,
+  packRecords,
+  positionText,
+  sortKeyOfHeader,
+  unpackHeaders,
+} from '../src/record-headers.ts'
+import { positionAt } from './encode/events.ts'
 
 const bytes = fc.uint8Array({ maxLength: 200 }).map(array => Buffer.from(array))
 const headers = fc
@@ -49,4 +58,15 @@ test('a position in a message names the moment and not the document (G9)', () =>
   expect(positionText(Buffer.of(7, 0, 255))).toBe('0700ff')
   const position = Buffer.concat([Buffer.alloc(13, 1), Buffer.from('canary')])
   expect(positionText(position)).toBe(`${'01'.repeat(13)}…`)
+})
+
+test('the order of positions comes back from header m2k.position, and from nothing else', () => {
+  const position = positionAt(7, '0000FF005A')
+  expect(sortKeyOfHeader(positionBytes(1, position, 0))).toEqual(position.sortKey)
+  expect(sortKeyOfHeader(positionBytes(9, position, 254))).toEqual(position.sortKey)
+  const header = positionBytes(1, position, 0)
+  for (let length = 0; length < header.length; length++) {
+    const found = sortKeyOfHeader(header.subarray(0, length))
+    if (found !== undefined) expect(found).not.toEqual(position.sortKey)
+  }
 })

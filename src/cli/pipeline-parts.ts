@@ -101,6 +101,7 @@ function pipelineParts(
       replication: pipeline.topicConfig.replication,
       config: pipeline.topicConfig.config,
     },
+    onError: pipeline.onError,
     startAt: startOf(pipeline.source.startAtMs),
     saveIntervalMs: Math.max(config.checkpoint.intervalMs, Math.min(running() * saveIntervalPerPipelineMs, 10_000)),
     commitIntervalMs: () => commitIntervalMs(running()),

@@ -7,6 +7,7 @@ import { InvalidConfig, type Problem } from './problem.ts'
 import { resolve } from './resolve.ts'
 import { checkRules } from './rules.ts'
 import { type Config, configSchema } from './schema.ts'
+import { withoutShortForms } from './short-forms.ts'
 import { isTree, merge, type Tree } from './tree.ts'
 import { readYaml, type YamlText } from './yaml-text.ts'
 
@@ -33,7 +34,7 @@ export function loadConfig(file: string, input: ConfigInput): Config {
     return { origin: file, ...place, path: toWords(pointer), message }
   })
   const tree = isTree(yaml.root) ? (withoutNulls(configSchema, yaml.root) as Tree) : {}
-  const overridden = override(tree, input.env, input.overrides, named)
+  const overridden = override(withoutShortForms(tree), input.env, input.overrides, named)
   for (const error of overridden.errors) problems.push({ ...error, line: undefined, column: undefined })
   const root = withDefaults(overridden.root)
   for (const finding of [...check(root), ...checkRules(root)]) {

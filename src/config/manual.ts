@@ -47,6 +47,8 @@ const closing = `## How settings go together
 - \`sink.tls.cert\` and \`sink.tls.key\` go together.
 - \`retry.initial\` is at most \`retry.max\`.
 - Names of pipelines differ, and not only in case or punctuation.
+- \`onError: fail\` stands for \`fail\` at both of its reasons. What a dead letter is, and what to do with one, is in
+  [dead-letters.md](dead-letters.md); its topic must be another one than \`topic\`.
 - In shape \`document\` a delete is a tombstone, so \`tombstones: false\` is refused there.
 
 ## Changes while it runs

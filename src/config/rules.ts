@@ -97,6 +97,14 @@ function pipelineRules(pipeline: unknown, index: number): Finding[] {
     const message = 'in shape document a delete is nothing but a tombstone: remove this, or use shape change-event'
     findings.push({ pointer: `${pointer}/tombstones`, message })
   }
+  const topic = getOwn(pipeline, 'topic')
+  const deadLetterTopic = getOwn(getOwn(pipeline, 'onError'), 'deadLetterTopic')
+  if (typeof topic === 'string' && typeof deadLetterTopic === 'string') {
+    if (deadLetterTopic.replaceAll('{topic}', () => topic) === topic) {
+      const message = 'is the topic of the records themselves: dead letters need another one'
+      findings.push({ pointer: `${pointer}/onError/deadLetterTopic`, message })
+    }
+  }
   const entries = getOwn(pipeline, 'topicConfig')
   if (isTree(entries) && Object.hasOwn(entries, 'num.partitions')) {
     const message = 'not a topic setting: use `partitions` of the pipeline'

@@ -112,6 +112,40 @@ const valueSchema = {
   },
 } as const satisfies Schema
 
+const choices = ['fail', 'skip', 'dead-letter'] as const
+
+const onErrorSchema = {
+  type: 'object',
+  description: 'What to do with a change that cannot pass. `onError: fail` is short for both.',
+  additionalProperties: false,
+  default: {},
+  properties: {
+    oversize: {
+      type: 'string',
+      description:
+        'A change whose record is larger than the topic takes: stop the pipeline, leave the change out, or send a short record about it to `deadLetterTopic`.',
+      enum: choices,
+      default: 'dead-letter',
+    },
+    poison: {
+      type: 'string',
+      description: 'The same for a change that cannot be encoded, has no valid topic name, or is refused by the sink.',
+      enum: choices,
+      default: 'dead-letter',
+    },
+    deadLetterTopic: {
+      type: 'string',
+      description:
+        "Topic of the dead letters; `{topic}` is the change's own topic, `{db}` and `{collection}` where it happened.",
+      maxLength: 249,
+      pattern: '^(?!\\.{1,2}$)(?!\\{topic\\}$)([A-Za-z0-9._-]|\\{(topic|db|collection)\\})+$',
+      'x-expected':
+        'a topic name other than {topic} alone, of letters, digits, dots, underscores and hyphens, with {topic}, {db} and {collection} as the only placeholders',
+      default: '{topic}.dlq',
+    },
+  },
+} as const satisfies Schema
+
 /** Every option of a pipeline but its name: what `defaults` may hold too. */
 export const pipelineOptions = {
   source: sourceSchema,
@@ -152,12 +186,7 @@ export const pipelineOptions = {
   },
   key: keySchema,
   value: valueSchema,
-  onError: {
-    type: 'string',
-    description: 'What to do with a change that cannot be encoded or is refused by the sink.',
-    enum: ['fail'],
-    default: 'fail',
-  },
+  onError: onErrorSchema,
 } as const satisfies Readonly<Record<string, Schema>>
 
 export const pipelineSchema = {

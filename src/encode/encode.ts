@@ -1,3 +1,4 @@
+import type { PoisonEvent } from '../errors.ts'
 import type { ChangeEvent } from '../event.ts'
 import type { Records } from '../record.ts'
 
@@ -19,6 +20,8 @@ export interface EncodeOptions {
 export interface EncodedBlock extends Records {
   /** Gives record `i` its topic, and the partition that its key falls to among `partitionCount`. */
   place(i: number, topic: string, partitionCount: number): void
+  /** Takes the records from number `count` on away again, and what there is of a broken one. */
+  cut(count: number): void
   release(): void
 }
 
@@ -28,7 +31,9 @@ export interface Encoder {
   begin(): EncodedBlock
   /**
    * Appends the event's records, without their places. Throws PoisonEvent EVENT_UNENCODABLE, naming collection and
-   * position; the block then holds a broken record and is only to be released.
+   * position; the block then holds a broken record and is only to be cut or released.
    */
   encode(event: ChangeEvent): void
+  /** Appends the record that is sent to the dead letters instead of the event's own, without its place. */
+  encodeDeadLetter(event: ChangeEvent, why: PoisonEvent): void
 }

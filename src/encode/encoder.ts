@@ -7,6 +7,7 @@ import { PoisonEvent } from '../errors.ts'
 import type { ChangeEvent } from '../event.ts'
 import type { Meter } from '../meter.ts'
 import { writeChangeEvent } from './change-event.ts'
+import { keyLimitBytes, writeDeadLetter, writePositionKey, written } from './dead-letter.ts'
 import { documentOf } from './document.ts'
 import type { EncodedBlock, EncodeOptions, Encoder, ValueFormat } from './encode.ts'
 import { MetadataWriter } from './headers.ts'
@@ -54,14 +55,39 @@ class EventEncoder implements Encoder {
   }
 
   encode(event: ChangeEvent): void {
-    const block = this.#block
-    if (block === undefined) throw new Error('encode before begin')
+    const block = this.#begun
     try {
       this.#writeRecords(event, block)
     } catch (error) {
       if (error instanceof RangeError) throw poison(event, error)
       throw error
     }
+  }
+
+  encodeDeadLetter(event: ChangeEvent, why: PoisonEvent): void {
+    const block = this.#begun
+    const { out } = block
+    const keyStart = out.length
+    out.ensure(0)
+    if (!written(() => this.#keys.write(out, event)) || out.length - keyStart > keyLimitBytes) {
+      out.length = keyStart
+      writePositionKey(out, event)
+    }
+    block.endKey(toPositive(murmur2(out.bytes, keyStart, out.length)))
+    writeDeadLetter(out, event, why, why.reason === 'oversize' ? undefined : () => this.#writeOwnValue(event, out))
+    this.#endRecord(event, block, false, 0)
+  }
+
+  /** Its value for a dead letter. Throws a RangeError where there is none. */
+  #writeOwnValue(event: ChangeEvent, out: ByteWriter): void {
+    const found = this.#writeValue(event, out)
+    if (found === 'nothing') throw new RangeError('no value')
+    if (found === 'tombstone') out.text('null')
+  }
+
+  get #begun(): RecordBlock {
+    if (this.#block === undefined) throw new Error('encode before begin')
+    return this.#block
   }
 
   #writeRecords(event: ChangeEvent, block: RecordBlock): void {

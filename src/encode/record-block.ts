@@ -54,6 +54,11 @@ export class RecordBlock implements EncodedBlock {
     this.partitions[i] = this.keyHashes[i]! % partitionCount
   }
 
+  cut(count: number): void {
+    this.count = count
+    this.out.length = this.starts[count]!
+  }
+
   release(): void {
     this.out.reset()
     this.count = 0 // The topics stay: an array that is cut to nothing would grow again with every batch.

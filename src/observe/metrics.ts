@@ -14,6 +14,8 @@ const counters: Readonly<Record<CounterName, Description>> = {
   records_total: { help: 'Records by what became of them.', labels: ['pipeline', 'outcome'] },
   lookups_total: { help: 'Documents looked up after their change, by result.', labels: ['pipeline', 'result'] },
   malformed_strings_total: { help: 'Strings with malformed UTF-8, written as U+FFFD.', labels: ['pipeline'] },
+  dead_letters_total: { help: 'Changes sent to the dead letters, by reason.', labels: ['pipeline', 'reason'] },
+  skipped_events_total: { help: 'Changes left out as onError says, by reason.', labels: ['pipeline', 'reason'] },
   sink_retries_total: { help: 'Sends that were tried again.', labels: ['pipeline'] },
   sink_throttled_seconds_total: { help: 'Waits that the broker asked for, by quota.', labels: ['pipeline'] },
   sink_errors_total: { help: 'Errors of the sink, by code.', labels: ['pipeline', 'code'] },

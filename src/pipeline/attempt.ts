@@ -11,6 +11,7 @@ import { createPrepare } from './prepare.ts'
 import { Saver } from './saver.ts'
 import { stream } from './stream.ts'
 import { Tails, withTails } from './tails.ts'
+import type { Verdicts } from './verdicts.ts'
 
 /** The parts of the loop that are exchanged: the simulation puts broken ones in their place. */
 export interface Machinery {
@@ -34,14 +35,19 @@ export const machinery: Machinery = {
  * Where the checkpoints have a fence of their own, they come first, see `claimStore`.
  * Whatever ends it, the sink is disposed before this settles.
  */
-export async function attempt(parts: PipelineParts, stop: AbortSignal, machine: Machinery): Promise<void> {
+export async function attempt(
+  parts: PipelineParts & { readonly verdicts: Verdicts },
+  stop: AbortSignal,
+  machine: Machinery,
+): Promise<void> {
   if (stop.aborted) return
-  const { monitor, source, clock, meter, limits } = parts
+  const { monitor, source, clock, meter, limits, log, verdicts } = parts
   monitor.enter('starting')
   await parts.lease.confirm(stop)
   const claimed = await claimStore(parts, stop)
   await using sink = await parts.openSink(stop)
   const { ledger, delivery, onFull } = await openDelivery(parts, { sink, claimed }, stop, machine)
+  verdicts.forget(ledger.position)
   const counts = {
     partitions: (topic: string) => ledger.partitions(topic),
     usePartitions: (topic: string, count: number) => delivery.usePartitions(topic, count),
@@ -53,11 +59,14 @@ export async function attempt(parts: PipelineParts, stop: AbortSignal, machine: 
     counts,
     topic: parts.topic,
     spec: parts.spec,
+    onError: parts.onError,
+    verdicts: verdicts.ahead(),
     meter,
+    log,
     watch: monitor,
   })
   const from = ledger.isOfOtherStream ? ledger.position.byTime : ledger.position
-  parts.log.info({ position: String(from), delivery: parts.delivery }, 'reading changes')
+  log.info({ position: String(from), delivery: parts.delivery }, 'reading changes')
   await machine.stream({ source, from, prepare, delivery, onFull, watch: monitor, clock, limits }, stop)
 }
 

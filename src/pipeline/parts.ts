@@ -11,6 +11,7 @@ import type { Source } from '../source/source.ts'
 import type { Monitor } from './monitor.ts'
 import type { StreamParts } from './stream.ts'
 import type { PresenceReader, TailReader } from './tails.ts'
+import type { OnError } from './verdicts.ts'
 
 /** A pipeline on one slot. */
 export interface PipelineParts {
@@ -34,6 +35,8 @@ export interface PipelineParts {
   readonly createEncoder: (sink: Sink, generation: number) => Encoder
   readonly topic: string
   readonly spec: TopicSpec
+  /** What to do with events that cannot pass. */
+  readonly onError: OnError
   /** Where to start without a checkpoint; undefined: now. */
   readonly startAt: Position | undefined
   /** At-least-once: least time between two saves. */

@@ -1,13 +1,13 @@
 import type { EncodedBlock, Encoder } from '../encode/encode.ts'
-import { Configuration, PoisonEvent } from '../errors.ts'
+import { PoisonEvent } from '../errors.ts'
 import type { ChangeEvent } from '../event.ts'
+import type { Logger } from '../log.ts'
 import type { Meter } from '../meter.ts'
 import { windowBytes } from '../record.ts'
-import { isTopicName, type Sink, type TopicSpec } from '../sink/sink.ts'
+import type { Sink, TopicSpec } from '../sink/sink.ts'
 import type { PartitionCounts, Prepare, TimedRun, Watch } from './pipeline.ts'
-
-/** Topics that are created or asked about at the same time. */
-const topicsAtOnce = 16
+import { deadLetterSpec, deadLetterTopicOf, type Place, Places, topicOf } from './places.ts'
+import type { OnError, VerdictsAhead } from './verdicts.ts'
 
 export interface PrepareParts {
   readonly pipeline: string
@@ -17,36 +17,26 @@ export interface PrepareParts {
   /** Topic name with the placeholders {db} and {collection}. */
   readonly topic: string
   readonly spec: TopicSpec
+  readonly onError: OnError
+  /** What the sink has refused before. */
+  readonly verdicts: VerdictsAhead
   readonly meter: Meter
+  readonly log: Pick<Logger, 'warn'>
   readonly watch: Pick<Watch, 'doing'>
 }
 
 /** Encodes each event and gives its records their topic and partition: hash of the key modulo the topic's count (G2). */
 export function createPrepare(parts: PrepareParts): Prepare {
-  const places = new Places(parts)
+  const appender = new Appender(parts)
   const { encoder, meter, pipeline } = parts
-  const encode = async (events: readonly ChangeEvent[], block: EncodedBlock, signal: AbortSignal): Promise<void> => {
-    const unplaced: Unplaced[] = []
-    for (const event of events) {
-      const first = block.count
-      encoder.encode(event)
-      if (block.count === first) continue
-      const place = places.of(event)
-      if (place === undefined) unplaced.push({ event, first, end: block.count })
-      else placeRecords(block, place, first, block.count)
-    }
-    if (unplaced.length === 0) return
-    await places.firstUse(
-      unplaced.map(({ event }) => event),
-      signal,
-    )
-    for (const { event, first, end } of unplaced) placeRecords(block, places.of(event)!, first, end)
-  }
   return async (batch, signal) => {
     const block = encoder.begin()
     try {
-      await encode(batch.events, block, signal)
+      const areJudged = parts.verdicts.enter(batch.position)
+      for (const event of batch.events) appender.append(event, block, areJudged)
+      await appender.placeAll(block, signal)
     } catch (error) {
+      appender.forget()
       block.release()
       throw error
     }
@@ -65,9 +55,93 @@ export function createPrepare(parts: PrepareParts): Prepare {
   }
 }
 
+/** Puts the records of one event after the other into a block, or what takes their place. */
+class Appender {
+  readonly #parts: PrepareParts
+  readonly #places: Places
+  readonly #deadLetterPlaces: Places
+  /** Of this batch, in topics that are used for the first time. */
+  #unplaced: Unplaced[] = []
+
+  constructor(parts: PrepareParts) {
+    const { topic, spec, onError } = parts
+    this.#parts = parts
+    this.#places = new Places({ ...parts, topicOf: event => topicOf(topic, event) })
+    this.#deadLetterPlaces = new Places({
+      ...parts,
+      topicOf: event => deadLetterTopicOf(onError.deadLetterTopic, topic, event),
+      spec: deadLetterSpec(spec),
+    })
+  }
+
+  append(event: ChangeEvent, block: EncodedBlock, areJudged: boolean): void {
+    const first = block.count
+    try {
+      const refused = areJudged ? this.#parts.verdicts.of(event.position) : undefined
+      if (refused !== undefined) throw refused
+      this.#parts.encoder.encode(event)
+      this.#place(event, block, first, this.#places)
+    } catch (error) {
+      if (!(error instanceof PoisonEvent)) throw error
+      block.cut(first)
+      this.#appendInstead(event, block, error)
+    }
+  }
+
+  /** What has no place yet gets one; waits for the topics. */
+  async placeAll(block: EncodedBlock, signal: AbortSignal): Promise<void> {
+    const unplaced = this.#unplaced
+    if (unplaced.length === 0) return
+    this.#unplaced = []
+    for (const places of new Set(unplaced.map(each => each.places))) {
+      const events = unplaced.filter(each => each.places === places).map(({ event }) => event)
+      await places.firstUse(events, signal)
+    }
+    for (const { event, places, first, end } of unplaced) placeRecords(block, places.of(event)!, first, end)
+  }
+
+  /** After a failure in the middle of a batch. */
+  forget(): void {
+    this.#unplaced = []
+  }
+
+  #place(event: ChangeEvent, block: EncodedBlock, first: number, places: Places): void {
+    const end = block.count
+    if (end === first) return
+    const place = places.of(event)
+    if (place !== undefined) {
+      placeRecords(block, place, first, end)
+      return
+    }
+    places.check(event) // Who can have no topic is told while another record can still take the place.
+    this.#unplaced.push({ event, places, first, end })
+  }
+
+  /** Throws `why` where the pipeline is to stop at such an event. */
+  #appendInstead(event: ChangeEvent, block: EncodedBlock, why: PoisonEvent): void {
+    const { onError, pipeline, encoder, meter, log } = this.#parts
+    const { reason, code } = why
+    const choice = onError[reason]
+    if (choice === 'fail') throw why
+    const { db, collection, operation, position } = event
+    const fields = { code, reason, collection: `${db}.${collection}`, operation, position: String(position) }
+    if (choice === 'skip') {
+      meter.count('skipped_events_total', { pipeline, reason })
+      log.warn(fields, `an event is skipped: ${why.message}`)
+      return
+    }
+    const first = block.count
+    encoder.encodeDeadLetter(event, why)
+    this.#place(event, block, first, this.#deadLetterPlaces)
+    meter.count('dead_letters_total', { pipeline, reason })
+    log.warn(fields, `an event goes to the dead letters: ${why.message}`)
+  }
+}
+
 /** Records `first` to `end` of a collection whose topic is used for the first time. */
 interface Unplaced {
   readonly event: ChangeEvent
+  readonly places: Places
   readonly first: number
   readonly end: number
 }
@@ -93,82 +167,4 @@ function timedRuns({ timestampsMs, count }: EncodedBlock): TimedRun[] {
     from = to
   }
   return runs
-}
-
-interface Place {
-  readonly topic: string
-  readonly partitionCount: number
-}
-
-/** The topics of the pipeline's collections. */
-class Places {
-  readonly #parts: PrepareParts
-  readonly #byCollection = new Map<string, Map<string, Place>>()
-  readonly #byTopic = new Map<string, Place>()
-  /** Of the last event: changes of one collection stand together. */
-  #last: { readonly db: string; readonly collection: string; readonly place: Place } | undefined
-
-  constructor(parts: PrepareParts) {
-    this.#parts = parts
-  }
-
-  /** undefined where the event is the first of its collection. */
-  of({ db, collection }: ChangeEvent): Place | undefined {
-    const last = this.#last
-    if (last !== undefined && last.collection === collection && last.db === db) return last.place
-    const place = this.#byCollection.get(db)?.get(collection)
-    if (place !== undefined) this.#last = { db, collection, place }
-    return place
-  }
-
-  /** Prepares the topics of `events`, some at a time: a pipeline may begin with hundreds. */
-  async firstUse(events: readonly ChangeEvent[], signal: AbortSignal): Promise<void> {
-    const { topic: pattern, watch } = this.#parts
-    watch.doing('sink')
-    const topics = Map.groupBy(events, event => topicOf(pattern, event))
-    const waiting = [...topics.keys()].filter(topic => !this.#byTopic.has(topic)).values()
-    const work = async (): Promise<void> => {
-      for (const topic of waiting) {
-        this.#byTopic.set(topic, { topic, partitionCount: await fixPartitions(topic, this.#parts, signal) })
-      }
-    }
-    // All must have ended before an error is told: nothing of this attempt may go on behind the next one's back.
-    const results = await Promise.allSettled(Array.from({ length: topicsAtOnce }, work))
-    for (const result of results) if (result.status === 'rejected') throw result.reason
-    for (const [topic, ofTopic] of topics) for (const event of ofTopic) this.#put(event, this.#byTopic.get(topic)!)
-    watch.doing('encode')
-  }
-
-  #put({ db, collection }: ChangeEvent, place: Place): void {
-    const collections = this.#byCollection.get(db) ?? new Map<string, Place>()
-    this.#byCollection.set(db, collections.set(collection, place))
-  }
-}
-
-/** Creates the topic where it is missing and fixes its partition count for good. */
-async function fixPartitions(
-  topic: string,
-  { sink, counts, spec }: PrepareParts,
-  signal: AbortSignal,
-): Promise<number> {
-  const now = await sink.partitions(topic, spec, signal)
-  const before = counts.partitions(topic)
-  if (before !== undefined && now < before) {
-    throw new Configuration('SINK_TOPIC_MISMATCH', `topic ${topic} has ${now} partitions and had ${before} before`)
-  }
-  if (before === undefined) await counts.usePartitions(topic, now)
-  return before ?? now
-}
-
-/** The event's topic. Throws PoisonEvent where the collection's name gives none that Kafka allows. */
-export function topicOf(pattern: string, event: Pick<ChangeEvent, 'db' | 'collection' | 'position'>): string {
-  // In one pass: a database may be called {collection}.
-  const topic = pattern.replace(/\{(db|collection)\}/g, (_, part: string) =>
-    part === 'db' ? event.db : event.collection,
-  )
-  if (isTopicName(topic)) return topic
-  throw new PoisonEvent(
-    'SINK_TOPIC_INVALID',
-    `${event.db}.${event.collection} at ${event.position}: ${JSON.stringify(topic)} is not a topic name`,
-  )
 }

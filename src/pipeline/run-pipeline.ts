@@ -5,13 +5,15 @@ import { attempt, type Machinery, machinery } from './attempt.ts'
 import type { Monitor } from './monitor.ts'
 import type { PipelineParts } from './parts.ts'
 import { mostConsequential } from './stream.ts'
+import { Verdicts } from './verdicts.ts'
 
 /**
  * Runs a pipeline on its slot until `stop` aborts, and again after each error that a retry can mend, always from its
  * durable position. Resolves to undefined after a clean stop, else to the fault that ended it: its position is kept,
  * and the next start continues there. The number of retries has no limit, their rate has (G7); not ready meanwhile
- * (G8). A PoisonEvent ends it too: a replay would meet the same event for ever. `Fenced` means that the slot is
- * somebody else's; whoever gave the lease must take it back.
+ * (G8). After a PoisonEvent the next attempt puts a dead letter in the event's place, or leaves it out; where the pipeline
+ * is to fail at such events, or nobody knows which it is, it ends: a replay would meet the same event for ever. `Fenced`
+ * means that the slot is somebody else's; whoever gave the lease must take it back.
  */
 export async function runPipeline(
   parts: PipelineParts,
@@ -19,13 +21,14 @@ export async function runPipeline(
   machine: Machinery = machinery,
 ): Promise<Fault | undefined> {
   const { monitor, clock, log } = parts
+  const verdicts = new Verdicts(parts.onError)
   let failures = 0
   let lastFault: Fault | undefined
   let lastPosition: Position | undefined
   for (;;) {
     try {
       const firstBytes = firstWindowBytes(parts.limits.inFlightBytes, failures)
-      await attempt({ ...parts, limits: { ...parts.limits, firstBytes } }, stop, machine)
+      await attempt({ ...parts, verdicts, limits: { ...parts.limits, firstBytes } }, stop, machine)
       // Stopped before a replay was through: not clean, whatever the last attempt says (G3).
       if (lastFault && monitor.owes) return fail(parts, lastFault)
       monitor.enter('stopped')
@@ -33,8 +36,15 @@ export async function runPipeline(
     } catch (thrown) {
       const error = unwrapped(thrown)
       // A retry that the stop interrupts is no fault of its own: why there is something to replay is the one before.
-      const fault = stop.aborted && isAbort(error) && lastFault ? lastFault : asFault(error)
-      lastFault = fault
+      const met = stop.aborted && isAbort(error) && lastFault ? lastFault : asFault(error)
+      const fault = stop.aborted ? met : verdicts.judge(met)
+      lastFault = fault ?? met
+      if (fault === undefined) {
+        monitor.enter('retrying', met)
+        const message = 'an event cannot pass; starting again from the last checkpoint to get past it'
+        log.warn({ code: met.code, error: met }, `${met.message}: ${message}`)
+        continue
+      }
       const position = monitor.durablePosition
       if (stop.aborted && endsCleanly(error, monitor)) {
         monitor.enter('stopped')

@@ -78,10 +78,19 @@ test('a short file gives every setting its default', () => {
         tombstones: false,
         key: { fields: ['_id'], format: 'extended-json' },
         value: { format: 'json', shape: 'change-event' },
-        onError: 'fail',
+        onError: { oversize: 'dead-letter', poison: 'dead-letter', deadLetterTopic: '{topic}.dlq' },
       },
     ],
   })
+})
+
+test('onError: fail is short for both of its reasons, in defaults too; all else is spelled out', () => {
+  const fail = { oversize: 'fail', poison: 'fail', deadLetterTopic: '{topic}.dlq' }
+  const source = 'source: { collections: [shop.orders] }'
+  expect(load(`${base}pipelines: [{ name: a, ${source}, onError: fail }]\n`).pipelines[0]?.onError).toEqual(fail)
+  const both = `${base}defaults: { onError: fail }\npipelines: [{ name: a, ${source}, onError: { poison: skip } }]\n`
+  expect(load(both).pipelines[0]?.onError).toEqual({ ...fail, poison: 'skip' })
+  expect(problems(`${base}pipelines: [{ name: a, ${source}, onError: skip }]\n`)).toHaveLength(1)
 })
 
 test('the result is frozen throughout, its secrets reveal themselves only when asked', () => {

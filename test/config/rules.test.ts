@@ -23,3 +23,13 @@ test.each([
 ])('what the driver reads as it is meant passes: %s', uri => {
   expect(found(uri)).toEqual([])
 })
+
+test('dead letters have a topic of their own', () => {
+  const topics = (topic: string, deadLetterTopic: string) =>
+    checkRules({ pipelines: [{ name: 'a', topic, onError: { deadLetterTopic } }] })
+  expect(topics('{db}.{collection}', '{topic}.dlq')).toEqual([])
+  expect(topics('orders', 'orders.dlq')).toEqual([])
+  for (const same of [topics('orders', '{topic}'), topics('orders', 'orders')]) {
+    expect(same.map(({ pointer }) => pointer)).toEqual(['/pipelines/0/onError/deadLetterTopic'])
+  }
+})

@@ -200,7 +200,7 @@ async function exists(session: Session, topic: string): Promise<boolean> {
   return offsets.some(({ high }) => Number(high) > 0)
 }
 
-/** Hardly a record is as small as the topic takes now: the pipeline says so and stops, and loses nothing. */
+/** Hardly a record is as small as the topic takes now: the pipeline says so and stops (`onError: fail`), and loses nothing. */
 export const sizeShrunk: Fault = {
   name: 'message size shrunk',
   recoveryLimitMs: 3 * recoveryLimitMs,

@@ -60,8 +60,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'forgets deletes',
     file: 'pipeline/prepare.ts',
-    from: '      encoder.encode(event)\n',
-    to: "      if (event.operation === 'delete') continue\n      encoder.encode(event)\n",
+    from: '      this.#parts.encoder.encode(event)\n',
+    to: "      if (event.operation === 'delete') return\n      this.#parts.encoder.encode(event)\n",
     mode: 'at-least-once',
     faults: [killed],
     breaks: /G1|G2/,

@@ -151,6 +151,7 @@ pipelines:
   - name: all
     source: { collections: [${this.name}.*] }
     partitions: ${partitions}
+    onError: fail
 `
   }
 

@@ -5,11 +5,13 @@ import type { Encoder } from '../../src/encode/encode.ts'
 import { createEncoder } from '../../src/encode/encoder.ts'
 import { RecordBlocks } from '../../src/encode/record-block.ts'
 import type { ChangeBatch } from '../../src/event.ts'
+import { silentLogger } from '../../src/log.ts'
 import { type Labels, type Meter, silentMeter } from '../../src/meter.ts'
 import { AtLeastOnce } from '../../src/pipeline/at-least-once.ts'
 import { PipelineMonitor } from '../../src/pipeline/pipeline-monitor.ts'
 import { createPrepare } from '../../src/pipeline/prepare.ts'
 import { stream } from '../../src/pipeline/stream.ts'
+import { VerdictsAhead } from '../../src/pipeline/verdicts.ts'
 import { Position } from '../../src/position.ts'
 import { eventOf, optionsOf } from '../encode/events.ts'
 
@@ -106,6 +108,7 @@ function start(costs: Costs, stop: AbortSignal) {
       clock.compute(costs.encodeMs / batchEvents)
       real.encode(each)
     },
+    encodeDeadLetter: (each, why) => real.encodeDeadLetter(each, why),
   }
   const prepare = createPrepare({
     pipeline: 'orders',
@@ -114,6 +117,9 @@ function start(costs: Costs, stop: AbortSignal) {
     counts: { partitions: () => 4, usePartitions: async () => undefined },
     topic: '{db}.{collection}',
     spec: { partitions: 4, replication: undefined, config: {} },
+    onError: { oversize: 'fail', poison: 'fail', deadLetterTopic: '{topic}.dlq' },
+    verdicts: new VerdictsAhead(new Map()),
+    log: silentLogger,
     meter: silentMeter,
     watch,
   })

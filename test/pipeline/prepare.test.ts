@@ -5,22 +5,33 @@ import { RecordBlocks } from '../../src/encode/record-block.ts'
 import { Configuration, PoisonEvent } from '../../src/errors.ts'
 import type { ChangeEvent } from '../../src/event.ts'
 import { type Meter, silentMeter } from '../../src/meter.ts'
-import { createPrepare, topicOf } from '../../src/pipeline/prepare.ts'
+import { createPrepare } from '../../src/pipeline/prepare.ts'
+import { type Choice, VerdictsAhead } from '../../src/pipeline/verdicts.ts'
 import { Position } from '../../src/position.ts'
-import { eventOf, optionsOf } from '../encode/events.ts'
+import { outRecord } from '../../src/record-headers.ts'
+import { eventOf, optionsOf, positionAt } from '../encode/events.ts'
 
 const insert = eventOf({ operation: 'insert', documentKey: { _id: 7 }, after: { _id: 7 } })
 const update = eventOf({ operation: 'update', documentKey: { _id: 7 }, after: { _id: 7 } })
 const position = Position.ofTime(9n)
 const signal = new AbortController().signal
 
-function setting({ before, now = 4 }: { before?: number; now?: number } = {}) {
+interface Circumstances {
+  readonly before?: number
+  readonly now?: number
+  readonly choice?: Choice
+  /** What the sink has refused before. */
+  readonly refused?: readonly [Position, PoisonEvent][]
+}
+
+function setting({ before, now = 4, choice = 'dead-letter', refused = [] }: Circumstances = {}) {
   const counted: string[] = []
   const meter: Meter = {
     ...silentMeter,
-    count: (name, labels, by = 1) => counted.push(`${name} ${labels.operation ?? ''} ${by}`),
+    count: (name, labels, by = 1) => counted.push(`${name} ${labels.operation ?? labels.reason ?? ''} ${by}`),
   }
   const done: Doing[] = []
+  const warned: string[] = []
   const used: string[] = []
   const asked: string[] = []
   const prepare = createPrepare({
@@ -40,11 +51,17 @@ function setting({ before, now = 4 }: { before?: number; now?: number } = {}) {
     },
     topic: '{db}.{collection}',
     spec: { partitions: undefined, replication: undefined, config: {} },
+    onError: { oversize: choice, poison: choice, deadLetterTopic: '{topic}.dlq' },
+    verdicts: new VerdictsAhead(new Map(refused.map(([at, why]) => [at.sortKey.toString('latin1'), why]))),
     meter,
+    log: { warn: (fields, message) => warned.push(JSON.stringify({ ...fields, message })) },
     watch: { doing: doing => done.push(doing) },
   })
-  const run = (...events: ChangeEvent[]) => prepare({ events, position, bytes: 1_234 }, signal)
-  return { run, counted, done, used, asked }
+  const run = (...events: ChangeEvent[]) => {
+    const end = events.at(-1)?.position ?? position
+    return prepare({ events, position: end.compare(position) > 0 ? end : position, bytes: 1_234 }, signal)
+  }
+  return { run, counted, done, used, asked, warned }
 }
 
 describe('prepare', () => {
@@ -52,7 +69,7 @@ describe('prepare', () => {
     const { run, asked } = setting()
     const later = { ...insert, timestampMs: insert.timestampMs + 1 }
     const batch = await run(insert, update, later)
-    expect(batch).toMatchObject({ recordCount: 3, position, oldestMs: insert.timestampMs })
+    expect(batch).toMatchObject({ recordCount: 3, position: insert.position, oldestMs: insert.timestampMs })
     expect(batch.records.topics.slice(0, 3)).toEqual(['shop.orders', 'shop.orders', 'shop.orders'])
     expect(new Set(batch.records.partitions.slice(0, 3)).size).toBe(1)
     expect(batch.times).toEqual([
@@ -93,9 +110,63 @@ describe('prepare', () => {
   })
 })
 
-test('a collection whose name gives no topic that Kafka allows is poison', () => {
-  const at = { db: 'shop', position }
-  expect(topicOf('{db}.{collection}', { ...at, collection: 'orders' })).toBe('shop.orders')
-  expect(() => topicOf('{db}.{collection}', { ...at, collection: 'ord ers' })).toThrow(PoisonEvent)
-  expect(() => topicOf('..', { ...at, collection: 'orders' })).toThrow(PoisonEvent)
+describe('an event that cannot pass', () => {
+  /** Its value cannot be written: a byte of a type that BSON has not. */
+  function broken(): ChangeEvent {
+    const event = eventOf({ operation: 'insert', documentKey: { _id: 7 }, after: { secret: 'text' } })
+    event.after!.bytes[event.after!.start + 4] = 0x20
+    return event
+  }
+  const refusal = new PoisonEvent('SINK_RECORD_TOO_LARGE', 'larger than the topic takes')
+  const placed = ({ records, recordCount }: Awaited<ReturnType<ReturnType<typeof setting>['run']>>) =>
+    Array.from({ length: recordCount }, (_, i) => outRecord(records, i))
+
+  test('goes to the dead letters in its place, with its key, counted and told once, without its contents', async () => {
+    const { run, counted, asked, warned } = setting()
+    const batch = await run(insert, broken(), update)
+    const records = placed(batch)
+    expect(records.map(({ topic }) => topic)).toEqual(['shop.orders', 'shop.orders.dlq', 'shop.orders'])
+    expect(new Set(records.map(({ key, partition }) => `${key} ${partition}`)).size).toBe(1)
+    expect(asked.toSorted()).toEqual(['shop.orders', 'shop.orders.dlq'])
+    expect(counted).toContain('dead_letters_total poison 1')
+    expect(warned).toHaveLength(1)
+    expect(warned[0]).toContain('EVENT_UNENCODABLE')
+    expect(warned[0]).not.toContain('secret')
+  })
+
+  test('is left out where the pipeline skips such events, and that is counted', async () => {
+    const { run, counted, warned } = setting({ choice: 'skip' })
+    const batch = await run(broken(), insert)
+    expect(placed(batch).map(({ topic }) => topic)).toEqual(['shop.orders'])
+    expect(counted).toContain('skipped_events_total poison 1')
+    expect(warned).toHaveLength(1)
+  })
+
+  test('stops the pipeline where that is what it is to do; nothing of the batch is left behind', async () => {
+    const { run, asked } = setting({ choice: 'fail' })
+    await expect(run(insert, broken())).rejects.toMatchObject({ name: 'PoisonEvent', code: 'EVENT_UNENCODABLE' })
+    const batch = await run(insert)
+    expect(batch.recordCount).toBe(1)
+    expect(asked).toEqual(['shop.orders'])
+  })
+
+  test('by the verdict of the sink: all of its records are replaced, and no other event is touched', async () => {
+    const [first, second, third] = [1, 2, 3].map(seconds => positionAt(seconds))
+    const at = (where: Position | undefined) => {
+      return { ...eventOf({ operation: 'delete', documentKey: { _id: 7 } }), position: where! }
+    }
+    const { run, counted } = setting({ refused: [[second!, refusal]] })
+    expect(placed(await run(at(first))).map(({ topic }) => topic)).toEqual(['shop.orders', 'shop.orders'])
+    const [letter, ...others] = placed(await run(at(second), at(third)))
+    expect(letter).toMatchObject({ topic: 'shop.orders.dlq' })
+    expect(JSON.parse(letter!.value!.toString())).toMatchObject({ reason: 'oversize', code: 'SINK_RECORD_TOO_LARGE' })
+    expect(others.map(({ topic }) => topic)).toEqual(['shop.orders', 'shop.orders'])
+    expect(counted.filter(line => line.startsWith('dead'))).toEqual(['dead_letters_total oversize 1'])
+  })
+
+  test('because its collection has no name for a topic', async () => {
+    const { run } = setting()
+    const batch = await run({ ...insert, collection: 'ord ers' }, insert)
+    expect(placed(batch).map(({ topic }) => topic)).toEqual(['shop.ord_ers.dlq', 'shop.orders'])
+  })
 })

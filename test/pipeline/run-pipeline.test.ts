@@ -1,6 +1,7 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
-import { Fenced, Retryable } from '../../src/errors.ts'
+import { positionBytes } from '../../src/encode/headers.ts'
+import { Fenced, PoisonEvent, Retryable } from '../../src/errors.ts'
 import { silentLogger } from '../../src/log.ts'
 import { silentMeter } from '../../src/meter.ts'
 import { machinery } from '../../src/pipeline/attempt.ts'
@@ -43,6 +44,7 @@ function partsOf(steps: string[], others: Partial<PipelineParts> = {}): Pipeline
       throw new Retryable('SINK_UNAVAILABLE', 'it fails')
     },
     spec: { partitions: 1, replication: 1, config: {} },
+    onError: { oversize: 'dead-letter', poison: 'dead-letter', deadLetterTopic: '{topic}.dlq' },
     startAt: undefined,
     saveIntervalMs: 0,
     commitIntervalMs: () => 0,
@@ -107,6 +109,34 @@ test('a stop in the middle of a retry ends with what failed before, while there 
 test('exactly-once without transactions is refused, with what to do', async () => {
   const fault = await runPipeline(partsOf([], { delivery: 'exactly-once' }), new AbortController().signal)
   expect(fault).toMatchObject({ code: 'DELIVERY_UNSUPPORTED', message: expect.stringContaining('no transactions') })
+})
+
+describe('an event that the sink refuses', () => {
+  const record = { topic: 'shop', partition: 0, keyBytes: 1, position: positionBytes(0, Position.ofTime(7n), 0) }
+  const refusal = () => new PoisonEvent('SINK_RECORD_INVALID', 'refused', { record })
+  const refusing = (attempts: number[]) => ({
+    createEncoder: () => {
+      attempts.push(1)
+      throw refusal()
+    },
+    backOff: { initialMs: 1e9, maxMs: 1e9 },
+  })
+
+  test('is tried once more at once, to get past it; refused again it ends the pipeline, saying so', async () => {
+    const attempts: number[] = []
+    const fault = await runPipeline(partsOf([], refusing(attempts)), new AbortController().signal)
+    expect(fault).toMatchObject({ name: 'Configuration', code: 'DEAD_LETTER_REFUSED' })
+    expect(attempts).toHaveLength(2)
+  })
+
+  test('ends the pipeline at once where that is what it is to do', async () => {
+    const attempts: number[] = []
+    const onError = { oversize: 'dead-letter', poison: 'fail', deadLetterTopic: '{topic}.dlq' } as const
+    const parts = partsOf([], { ...refusing(attempts), onError })
+    const fault = await runPipeline(parts, new AbortController().signal)
+    expect(fault).toMatchObject({ name: 'PoisonEvent', code: 'SINK_RECORD_INVALID' })
+    expect(attempts).toHaveLength(1)
+  })
 })
 
 test('after failures an attempt begins with a small window, never with none and never with more than there is', () => {

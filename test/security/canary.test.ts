@@ -78,7 +78,7 @@ retry: { initial: 100ms, max: 1s }
 pipelines:
 ${pipeline('good', '')}${pipeline('image', ', fullDocument: required')}\
 ${pipeline('filter', ', filter: { $expr: { $gt: [{ $toInt: $fullDocument.card }, 1] } }')}\
-${pipeline('mixed', '', 'key: { format: string },')}\
+${pipeline('mixed', '', 'key: { format: string }, onError: fail,')}\
 ${pipeline('large', '', 'topicConfig: { max.message.bytes: 2048 },')}`
 }
 

@@ -9,7 +9,7 @@ import { RecordBlocks } from '../../src/encode/record-block.ts'
 import { PoisonEvent } from '../../src/errors.ts'
 import { silentMeter } from '../../src/meter.ts'
 import { createLogger } from '../../src/observe/logger.ts'
-import { topicOf } from '../../src/pipeline/prepare.ts'
+import { topicOf } from '../../src/pipeline/places.ts'
 import { status } from '../admin/statuses.ts'
 import { eventOf, optionsOf, positionAt, recordsOf } from '../encode/events.ts'
 

@@ -153,6 +153,7 @@ export class Daemon {
       createEncoder: () => simulatedEncoder(blocks),
       topic: '{db}',
       spec: { partitions: 2, replication: 1, config: {} },
+      onError: { oversize: 'dead-letter', poison: 'dead-letter', deadLetterTopic: '{topic}.dlq' },
       startAt: undefined,
       saveIntervalMs: 5,
       commitIntervalMs: () => 5,

@@ -9,18 +9,28 @@ type Delivery = 'at-least-once' | 'exactly-once'
  * G1: every change is there. G2: within one writer a document's changes follow each other without gap or return, and
  * a later writer begins at or before the next one: a replayed suffix (G3). An earlier writer's record never comes
  * after a later writer's of the same slot in one partition: it would stand inside the replay. Exactly-once, as
- * read-committed consumers see it: no change twice (G4).
+ * read-committed consumers see it: no change twice (G4). What Kafka refuses is a change of the dead letters instead, for
+ * which the same holds.
  */
-export function judge(world: World, delivery: Delivery): string[] {
-  const found: string[] = []
+export function judge({ kafka, history, refused }: World, delivery: Delivery): string[] {
   const expected = new Map<string, number[]>()
-  world.history.forEach((key, index) => {
-    const changes = expected.get(key) ?? []
-    changes.push(index + 1)
-    expected.set(key, changes)
+  const letters = new Map<string, number[]>()
+  history.forEach((key, index) => {
+    const into = refused.has(index + 1) ? letters : expected
+    into.set(key, [...(into.get(key) ?? []), index + 1])
   })
+  return [...judgeTopic(kafka.data, expected, delivery), ...judgeTopic(kafka.deadLetters, letters, delivery)]
+}
+
+/** `expected`: by key, the numbers of its changes. */
+function judgeTopic(
+  partitions: readonly Log[],
+  expected: ReadonlyMap<string, readonly number[]>,
+  delivery: Delivery,
+): string[] {
+  const found: string[] = []
   const seen = new Map<string, { index: number; writer: number }>()
-  world.kafka.data.forEach((log, partition) => {
+  partitions.forEach((log, partition) => {
     const writers = new Map<number, number>()
     for (const { key, change, slot, writer } of visible(log, delivery)) {
       const latest = writers.get(slot) ?? 0
@@ -49,6 +59,6 @@ function visible(log: Log, delivery: Delivery): Entry[] {
 
 /** Records that stand in Kafka more than once. */
 export function duplicates(world: World, delivery: Delivery): number {
-  const records = world.kafka.data.flatMap(log => visible(log, delivery))
+  const records = [...world.kafka.data, ...world.kafka.deadLetters].flatMap(log => visible(log, delivery))
   return records.length - new Set(records.map(({ change }) => change)).size
 }

@@ -7,6 +7,8 @@ export interface Entry {
   /** The change's number in MongoDB's history, from 1; 0 where it is none. */
   readonly change: number
   readonly slot: number
+  /** Of records; checkpoints and marks have none. */
+  readonly topic?: string
   /** The epoch of the sink that wrote it. */
   readonly writer: number
   /** A checkpoint as its store wrote it. */
@@ -101,6 +103,8 @@ interface Producer {
  */
 export class Kafka {
   readonly data: readonly Log[]
+  /** The topic of the dead letters. */
+  readonly deadLetters: readonly Log[]
   readonly checkpoints: readonly Log[]
   /** Told of each transaction when its commit is decided. */
   onCommit: (transaction: Transaction) => void = () => undefined
@@ -113,6 +117,7 @@ export class Kafka {
   constructor(schedule: Schedule, partitions: number, slots: number) {
     this.#schedule = schedule
     this.data = Array.from({ length: partitions }, () => new Log())
+    this.deadLetters = Array.from({ length: partitions }, () => new Log())
     this.checkpoints = Array.from({ length: slots }, () => new Log())
   }
 

@@ -17,6 +17,7 @@ export interface Mutant {
 const one: Scenario = { delivery: 'at-least-once', daemons: 'one', slots: 1, store: 'comparing' }
 const two: Scenario = { ...one, daemons: 'two', store: 'kafka' }
 const workers: Scenario = { ...one, daemons: 'workers', slots: 2 }
+const refusing: Scenario = { ...one, refuses: true }
 
 /** Loops with one fault each. The simulation must catch every one of them, or it proves nothing. */
 export const atLeastOnceMutants: Readonly<Record<string, Mutant>> = {
@@ -47,6 +48,12 @@ export const atLeastOnceMutants: Readonly<Record<string, Mutant>> = {
         },
       }),
     }),
+  },
+
+  'leaves out what is refused': {
+    breaks: 'G1',
+    scenario: refusing,
+    build: { ...soundBuild, parts: parts => ({ ...parts, onError: { ...parts.onError, poison: 'skip' } }) },
   },
 
   'has no window': {

@@ -34,6 +34,20 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   'at-least-once, workers': { delivery: 'at-least-once', daemons: 'workers', slots: 2, store: 'kafka' },
   'exactly-once, one daemon': { delivery: 'exactly-once', daemons: 'one', slots: 1, store: 'kafka' },
   'exactly-once, two copies': { delivery: 'exactly-once', daemons: 'two', slots: 1, store: 'kafka' },
+  'at-least-once, refused records': {
+    delivery: 'at-least-once',
+    daemons: 'one',
+    slots: 1,
+    store: 'comparing',
+    refuses: true,
+  },
+  'exactly-once, refused records': {
+    delivery: 'exactly-once',
+    daemons: 'workers',
+    slots: 2,
+    store: 'kafka',
+    refuses: true,
+  },
   'exactly-once, workers': { delivery: 'exactly-once', daemons: 'workers', slots: 2, store: 'kafka' },
 }
 

@@ -11,6 +11,8 @@ export interface Scenario {
   readonly slots: number
   /** Where checkpoints are kept; in exactly-once always Kafka. */
   readonly store: 'kafka' | 'comparing'
+  /** Kafka refuses some records. */
+  readonly refuses?: boolean
 }
 
 export interface Outcome {
@@ -24,6 +26,9 @@ export interface Outcome {
 /** What nobody's records are lost or sent again by. */
 const harmless: ReadonlySet<Mischief> = new Set(['stop', 'move', 'stale-leader'])
 
+/** Two that follow each other among them. */
+const refused = [2, 5, 6, 11]
+
 /** Far more than an honest run needs: what still goes on then goes round in circles. */
 const stepLimit = 20_000
 
@@ -34,9 +39,9 @@ export async function simulate(
   plan: ReadonlyMap<number, Mischief> = new Map(),
   build: Build = soundBuild,
 ): Promise<Outcome> {
-  const { delivery, slots, store } = scenario
+  const { delivery, slots, store, refuses = false } = scenario
   const schedule = new Schedule(seed, plan)
-  const world = new World(schedule, { changes: 12, keys: 4, slots })
+  const world = new World(schedule, { changes: 12, keys: 4, slots, refused: refuses ? refused : [] })
   const cluster = new Cluster({ world, schedule, delivery, store, build, daemons: scenario.daemons })
   cluster.begin()
   for (let steps = 0; ; steps++) {
@@ -48,7 +53,8 @@ export async function simulate(
   const violations = [...world.violations, ...judge(world, delivery)]
   const repeated = duplicates(world, delivery)
   const isClean = cluster.isClean && [...plan.values()].every(each => harmless.has(each))
-  if (isClean && scenario.daemons !== 'two' && repeated > 0) {
+  // A refusal is a failure, after which a suffix is replayed.
+  if (isClean && !refuses && scenario.daemons !== 'two' && repeated > 0) {
     violations.push(`G3: ${repeated} duplicates after clean stops`)
   }
   return { violations, calls: schedule.names, starts: cluster.starts, duplicates: repeated }

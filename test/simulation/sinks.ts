@@ -1,10 +1,11 @@
-import { Retryable } from '../../src/errors.ts'
+import { positionBytes } from '../../src/encode/headers.ts'
+import { PoisonEvent, Retryable } from '../../src/errors.ts'
 import { type OutRecord, type Records, windowBytes } from '../../src/record.ts'
 import { outRecord } from '../../src/record-headers.ts'
 import type { Sink, TransactionalSink } from '../../src/sink/sink.ts'
 import type { Log, Transaction } from './kafka.ts'
 import { call, type Place } from './schedule.ts'
-import { inFlightLimitBytes, partitionCount, type World } from './world.ts'
+import { deadLetterTopic, inFlightLimitBytes, partitionCount, positionOf, type World } from './world.ts'
 
 export const checkpointTopic = 'checkpoints'
 
@@ -63,9 +64,11 @@ abstract class SimulatedSink implements Sink {
    */
   protected async landAll(records: readonly OutRecord[], signal: AbortSignal): Promise<void> {
     const { kafka } = this.world
-    const byLog = Map.groupBy(records, ({ topic, partition }) =>
-      topic === checkpointTopic ? kafka.checkpoints[partition]! : kafka.data[partition]!,
-    )
+    const topics = new Map([
+      [checkpointTopic, kafka.checkpoints],
+      [deadLetterTopic, kafka.deadLetters],
+    ])
+    const byLog = Map.groupBy(records, ({ topic, partition }) => (topics.get(topic) ?? kafka.data)[partition]!)
     const landing = Array.from(byLog, ([log, own]) => {
       const landed = this.#landAfter(this.#tails.get(log), log, own, signal)
       this.#tails.set(log, landed)
@@ -84,9 +87,21 @@ abstract class SimulatedSink implements Sink {
   }
 
   #append(log: Log, records: readonly OutRecord[], transaction: Transaction | undefined): void {
+    for (const { topic, partition, key, value } of records) {
+      if (topic !== checkpointTopic && topic !== deadLetterTopic && this.world.refused.has(Number(value))) {
+        const record = {
+          topic,
+          partition,
+          keyBytes: key.length,
+          position: positionBytes(0, positionOf(Number(value)), 0),
+        }
+        throw new PoisonEvent('SINK_RECORD_INVALID', `change ${value} is refused`, { record })
+      }
+    }
     const entries = records.map(({ topic, key, value }) => {
       const isCheckpoint = topic === checkpointTopic
       return {
+        ...(!isCheckpoint && { topic }),
         key: key.toString(),
         change: isCheckpoint ? 0 : Number(value),
         slot: this.place.slot,
@@ -97,8 +112,8 @@ abstract class SimulatedSink implements Sink {
     })
     log.append(this.id, this.epoch, entries)
     if (transaction) return // Judged when it commits.
-    for (const { slot, checkpoint } of entries) {
-      if (checkpoint === undefined) this.world.judgeRecords(slot)
+    for (const { slot, checkpoint, topic } of entries) {
+      if (checkpoint === undefined) this.world.judgeRecords(slot, topic)
       else this.world.judgeCheckpoint(slot, checkpoint, this.world.acknowledged)
     }
   }

@@ -3,6 +3,7 @@ import type { Meter } from '../../meter.ts'
 import type { OutRecord, Records } from '../../record.ts'
 import { outRecord } from '../../record-headers.ts'
 import type { Capabilities, Sink, TopicSpec } from '../sink.ts'
+import { readWoven } from '../woven.ts'
 import { faultOf, verdictOf } from './classify.ts'
 import type { PartitionProducer } from './kafkajs/partition-producer.ts'
 import { type Batch, PartitionQueue, recordSizeBytes } from './kafkajs/partition-queue.ts'
@@ -232,8 +233,9 @@ export class KafkajsSink implements Sink {
 }
 
 function poison(record: OutRecord, cause: unknown): PoisonEvent {
-  const { topic, partition, key, headers } = record
-  const position = headers['m2k.position']
-  const place = { topic, partition, keyBytes: key.length, position: Buffer.isBuffer(position) ? position : undefined }
+  const { topic, partition, key, value, headers } = record
+  const header = headers['m2k.position']
+  const position = Buffer.isBuffer(header) ? header : value === null ? undefined : readWoven(value)?.position
+  const place = { topic, partition, keyBytes: key.length, position }
   return tooLarge(place, recordSizeBytes(record), cause)
 }

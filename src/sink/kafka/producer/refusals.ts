@@ -1,6 +1,7 @@
 import { type Fault, Fenced, PoisonEvent, type RefusedRecord, Retryable } from '../../../errors.ts'
 import type { Records } from '../../../record.ts'
 import { findHeader, positionText } from '../../../record-headers.ts'
+import { readWoven } from '../../woven.ts'
 import { denialOf } from '../acl.ts'
 import { protocolCode } from '../classify.ts'
 import { recordBatches } from '../reading/record-batches.ts'
@@ -32,7 +33,8 @@ export function impossibleRecord(records: Records, limitBytes = recordLimitBytes
   for (let i = 0; i < count; i += 1) {
     const sizeBytes = starts[i + 1]! - starts[i]!
     if (sizeBytes <= limitBytes) continue
-    const position = findHeader(bytes, headerStarts[i]!, starts[i + 1]!, positionName)
+    const header = findHeader(bytes, headerStarts[i]!, starts[i + 1]!, positionName)
+    const position = header ?? readWoven(bytes.subarray(valueStarts[i]!, headerStarts[i]!))?.position
     const place = { topic: topics[i]!, partition: partitions[i]!, keyBytes: valueStarts[i]! - starts[i]! }
     return tooLarge({ ...place, position: position && Buffer.from(position) }, sizeBytes)
   }
@@ -73,7 +75,8 @@ function recordAt({ topic, partition, bytes }: RecordBatch, index: number): Refu
   const [batch] = recordBatches(bytes)
   const record = batch?.records()[index]
   const headers = record?.headers ?? Buffer.of(0)
-  const position = findHeader(headers, 0, headers.length, positionName)
+  const header = findHeader(headers, 0, headers.length, positionName)
+  const position = header ?? (record?.value ? readWoven(record.value)?.position : undefined) // Without headers: inside.
   return { topic, partition, keyBytes: record?.key?.length ?? 0, position: position && Buffer.from(position) }
 }
 

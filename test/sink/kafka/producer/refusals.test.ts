@@ -3,11 +3,12 @@ import { Configuration, Fenced, PoisonEvent, Retryable } from '../../../../src/e
 import { packRecords } from '../../../../src/record-headers.ts'
 import { faultOfCode } from '../../../../src/sink/kafka/producer/produce-errors.ts'
 import { QueuedBatch } from '../../../../src/sink/kafka/producer/queued-batch.ts'
-import { fencedOr, refusalOf } from '../../../../src/sink/kafka/producer/refusals.ts'
+import { fencedOr, impossibleRecord, refusalOf } from '../../../../src/sink/kafka/producer/refusals.ts'
 import { BufferPool } from '../../../../src/sink/kafka/record-batch/buffer-pool.ts'
 import type { Compression } from '../../../../src/sink/kafka/record-batch/compression.ts'
 import { RecordBatch } from '../../../../src/sink/kafka/record-batch/record-batch.ts'
 import { TopicLimits } from '../../../../src/sink/kafka/topic-limits.ts'
+import { wovenValue } from '../../../../src/sink/woven.ts'
 
 const limits = new TopicLimits(10_000)
 const position = Buffer.of(7, 0, 255)
@@ -49,6 +50,16 @@ describe.each(['none', 'gzip', 'lz4'] as const)('a refused batch, compression %s
       expect(fault).toMatchObject({ name: 'PoisonEvent', code, record: { keyBytes: 1, position } })
     }
   })
+})
+
+test('a record without headers is named by the position in its value', async () => {
+  const value = wovenValue({
+    value: Buffer.from('{"a":1}'),
+    headers: { 'm2k.source': 'shop/orders/0', 'm2k.position': position },
+  })
+  const place = { topic: 'a', partition: 3, key: Buffer.from('k'), headers: {}, timestampMs: 1_700_000_000_000 }
+  const fault = impossibleRecord(packRecords([{ ...place, value }]), 10)
+  expect(fault).toMatchObject({ code: 'SINK_RECORD_TOO_LARGE', record: { keyBytes: 1, position } })
 })
 
 test('of several records nobody knows which one is to blame', async () => {

@@ -1,0 +1,154 @@
+import { MongoClient } from 'mongodb'
+import { expect, inject, test } from 'vitest'
+import { Tail } from '../faults/tail.ts'
+import { Daemon, eventually } from './daemon.ts'
+import { judgeHistory, type Seen } from './history.ts'
+import { seenOf } from './topics.ts'
+
+interface Document {
+  _id: number
+  v: string
+  pad?: string
+}
+
+interface Letter {
+  readonly reason: string
+  readonly code: string
+  readonly collection: string
+  readonly documentKey: { readonly _id: { readonly $numberInt: string } }
+}
+
+const limitMs = 180_000
+/** What the topic takes, and what is more than that. */
+const maxMessageBytes = 20_000
+const pad = 'x'.repeat(2 * maxMessageBytes)
+const isLarge = (id: number): boolean => id % 10 === 3
+
+/** A collection with a topic that does not take all of its documents, and everything that arrives. */
+class Scene implements AsyncDisposable {
+  readonly name = `dl${crypto.randomUUID().slice(0, 8)}`
+  readonly namespace = `${this.name}.c`
+  readonly seen: Seen[] = []
+  readonly letters: Letter[] = []
+  /** What is to arrive in the topic itself, by document. */
+  readonly journal = new Map<string, string[]>()
+  /** Documents of which a change is too large. */
+  readonly large: number[] = []
+  readonly #client = new MongoClient(inject('mongodbUri'))
+  readonly tail = new Tail({
+    brokers: inject('kafkaBrokers'),
+    topics: [this.namespace, `${this.namespace}.dlq`],
+    see: (topic, partition, { value }) => {
+      if (value === null) return
+      if (topic === this.namespace) this.seen.push(seenOf(value, partition))
+      else this.letters.push(JSON.parse(value.toString()) as Letter)
+    },
+  })
+
+  async start(delivery: string, onError = ''): Promise<Daemon> {
+    const daemon = await Daemon.start(`
+name: ${this.name}
+delivery: ${delivery}
+mongodb: { uri: "${inject('mongodbUri')}" }
+sink: { brokers: ${JSON.stringify(inject('kafkaBrokers'))} }
+admin: { port: 0 }
+retry: { initial: 100ms, max: 1s }
+pipelines:
+  - name: all
+    source: { collections: [${this.name}.*] }
+    partitions: 2
+    topicConfig: { max.message.bytes: ${maxMessageBytes} }
+    ${onError}
+`)
+    const opened = () => (daemon.output.includes('reading changes') ? true : undefined)
+    await eventually(opened, () => `a start: ${daemon.output}`, limitMs)
+    return daemon
+  }
+
+  /** Inserts the documents with these ids, some of them too large, and then changes each of them. */
+  async write(from: number, to: number): Promise<void> {
+    const collection = this.#client.db(this.name).collection<Document>('c')
+    for (let id = from; id < to; id++) {
+      const changes: string[] = []
+      this.journal.set(`${this.namespace}/${id}`, changes)
+      await collection.insertOne({ _id: id, v: 'v0', ...(isLarge(id) && { pad }) })
+      if (isLarge(id)) this.large.push(id)
+      else changes.push('v0')
+      await collection.updateOne({ _id: id }, { $set: { v: 'v1' }, $unset: { pad: '' } })
+      changes.push('v1')
+    }
+  }
+
+  /** Waits until every change has arrived, in one topic or the other. */
+  async complete(daemon: Daemon): Promise<void> {
+    const arrived = () => {
+      const { violations } = judgeHistory(this.journal, this.seen, true)
+      const told = new Set(this.letters.map(idOf))
+      const isComplete = this.large.every(id => told.has(id)) && !violations.some(each => each.startsWith('G1'))
+      return isComplete ? true : undefined
+    }
+    const what = () => `${this.seen.length} and ${this.letters.length} records: ${daemon.output.slice(-5_000)}`
+    await eventually(arrived, what, limitMs)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.tail[Symbol.asyncDispose]()
+    await this.#client.close()
+  }
+}
+
+function idOf({ documentKey }: Letter): number {
+  return Number(documentKey._id.$numberInt)
+}
+
+test.each(['at-least-once', 'exactly-once'])(
+  '%s: what the topic does not take goes to the dead letters, everything else on its way, through SIGKILL (G1, G2, G3, G4)',
+  { timeout: 600_000 },
+  async delivery => {
+    await using scene = new Scene()
+    for (let round = 0; round < 3; round++) {
+      await using daemon = await scene.start(delivery)
+      const before = scene.letters.length
+      const writing = scene.write(50 * round, 50 * (round + 1))
+      await eventually(
+        () => (scene.letters.length > before + round ? true : undefined),
+        () => `dead letters: ${daemon.output.slice(-5_000)}`,
+        limitMs,
+      )
+      await daemon.stop('SIGKILL')
+      await writing
+    }
+    await using daemon = await scene.start(delivery)
+    await scene.complete(daemon)
+    expect(await daemon.stop('SIGTERM'), daemon.output.slice(-5_000)).toBe(0)
+    await scene.tail.caughtUp(limitMs)
+    const mayReplay = delivery === 'at-least-once'
+    const verdict = judgeHistory(scene.journal, scene.seen, mayReplay)
+    expect(verdict.violations).toEqual([])
+    if (!mayReplay) expect(verdict.duplicates).toBe(0)
+    const told = scene.letters.map(idOf)
+    expect([...new Set(told)].sort((a, b) => a - b)).toEqual(scene.large)
+    if (!mayReplay) expect(told).toHaveLength(scene.large.length)
+    for (const letter of scene.letters) {
+      expect(letter).toMatchObject({ reason: 'oversize', code: 'SINK_RECORD_TOO_LARGE', collection: 'c' })
+    }
+  },
+)
+
+test('onError: fail stops at such a change; told to send it to the dead letters, it goes on from there', {
+  timeout: 600_000,
+}, async () => {
+  await using scene = new Scene()
+  {
+    await using daemon = await scene.start('at-least-once', 'onError: fail')
+    await scene.write(0, 5)
+    expect(await daemon.exit(), daemon.output.slice(-5_000)).toBe(1)
+    expect(daemon.stderr).toContain('pipeline all: SINK_RECORD_TOO_LARGE')
+    expect(scene.letters).toEqual([])
+  }
+  await using daemon = await scene.start('at-least-once')
+  await scene.complete(daemon)
+  expect(await daemon.text('/metrics')).toMatch(/dead_letters_total\{pipeline="all",reason="oversize"\} [1-9]/)
+  expect(await daemon.stop('SIGTERM'), daemon.output.slice(-5_000)).toBe(0)
+  expect(scene.letters.map(idOf)).toContain(3)
+})
