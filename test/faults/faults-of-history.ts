@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import { MongoClient, type Timestamp } from 'mongodb'
+import { MongoClient, MongoServerError, type Timestamp } from 'mongodb'
 import type { Member } from '../../src/services/services.ts'
 import type { Daemon } from './daemon.ts'
 import { type Fault, restartLimitMs, underWay } from './fault.ts'
@@ -15,6 +15,8 @@ const setLimitMs = 120_000
 /** Of one insert into the collection that fills the oplog up. */
 const fillers = 16
 const filler = 'x'.repeat(1 << 20)
+/** NotPrimaryOrSecondary and InterruptedDueToReplStateChange. */
+const notNow: ReadonlySet<number> = new Set([13436, 11602])
 
 interface Absence {
   readonly name: string
@@ -80,7 +82,7 @@ async function overwrite(session: Session): Promise<void> {
   const { operationTime } = await client.db('admin').command({ ping: 1 })
   const isOver = async () => {
     const oldest = await Promise.all(mongodb.members.map(oldestEntry))
-    return oldest.every(time => time.gt(operationTime))
+    return oldest.every(time => time?.gt(operationTime))
   }
   while (!(await isOver())) {
     const documents = Array.from({ length: fillers }, () => ({ filler }))
@@ -100,16 +102,18 @@ async function replicates(member: Member): Promise<boolean> {
   return answer?.isWritablePrimary === true || answer?.secondary === true
 }
 
-async function oldestEntry({ host }: Member): Promise<Timestamp> {
+/** undefined where the member cannot say it now: one that was frozen as primary takes writes back some time after. */
+async function oldestEntry({ host }: Member): Promise<Timestamp | undefined> {
   await using client = new MongoClient(`mongodb://${host}/?directConnection=true`)
   const oplog = client.db('local').collection<{ ts: Timestamp }>('oplog.rs')
-  const [entry] = await oplog
-    .find({}, { projection: { ts: 1 } })
-    .sort({ $natural: 1 })
-    .limit(1)
-    .toArray()
-  if (entry === undefined) throw new Error(`${host} has no oplog`)
-  return entry.ts
+  try {
+    const entry = await oplog.findOne({}, { projection: { ts: 1 }, sort: { $natural: 1 } })
+    if (entry === null) throw new Error(`${host} has no oplog`)
+    return entry.ts
+  } catch (error) {
+    if (error instanceof MongoServerError && notNow.has(Number(error.code))) return undefined
+    throw error
+  }
 }
 
 /** As the remedy of the error says. */
