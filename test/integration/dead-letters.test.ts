@@ -91,6 +91,20 @@ pipelines:
     await eventually(arrived, what, limitMs)
   }
 
+  /**
+   * Waits until the daemon has saved a position behind all of it. What arrived may be an earlier daemon's, and this one
+   * still at its replays; a stop in the middle of one ends with 1.
+   */
+  async settled(daemon: Daemon): Promise<void> {
+    const { operationTime } = await this.#client.db('admin').command({ ping: 1 })
+    const writtenMs = operationTime.getHighBits() * 1_000
+    const rests = async () => {
+      const [status] = await daemon.statuses()
+      return status?.state === 'idle' && (status.positionMs ?? 0) > writtenMs ? true : undefined
+    }
+    await eventually(rests, () => `a position after ${writtenMs}: ${daemon.output.slice(-5_000)}`, limitMs)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.tail[Symbol.asyncDispose]()
     await this.#client.close()
@@ -120,6 +134,7 @@ test.each(['at-least-once', 'exactly-once'])(
     }
     await using daemon = await scene.start(delivery)
     await scene.complete(daemon)
+    await scene.settled(daemon)
     expect(await daemon.stop('SIGTERM'), daemon.output.slice(-5_000)).toBe(0)
     await scene.tail.caughtUp(limitMs)
     const mayReplay = delivery === 'at-least-once'
@@ -148,6 +163,7 @@ test('onError: fail stops at such a change; told to send it to the dead letters,
   }
   await using daemon = await scene.start('at-least-once')
   await scene.complete(daemon)
+  await scene.settled(daemon)
   expect(await daemon.text('/metrics')).toMatch(/dead_letters_total\{pipeline="all",reason="oversize"\} [1-9]/)
   expect(await daemon.stop('SIGTERM'), daemon.output.slice(-5_000)).toBe(0)
   expect(scene.letters.map(idOf)).toContain(3)
