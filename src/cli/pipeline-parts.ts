@@ -83,7 +83,7 @@ function pipelineParts(
     store,
     tailReader: target.tailReader,
     openSink: signal => target.open(sinkRequest, signal),
-    createEncoder: (_sink, generation) =>
+    createEncoder: generation =>
       createEncoder(
         {
           key: { fields, format: key.format },

@@ -54,7 +54,7 @@ export async function attempt(
   }
   const prepare = createPrepare({
     pipeline: parts.name,
-    encoder: parts.createEncoder(sink, ledger.generation),
+    encoder: parts.createEncoder(ledger.generation),
     sink,
     counts,
     topic: parts.topic,

@@ -32,7 +32,7 @@ export interface PipelineParts {
   readonly openSink: (signal: AbortSignal) => Promise<Sink>
   /** At-least-once on a target without transactions: how to read back what it has taken after the checkpoint. */
   readonly tailReader?: TailReader | PresenceReader | undefined
-  readonly createEncoder: (sink: Sink, generation: number) => Encoder
+  readonly createEncoder: (generation: number) => Encoder
   readonly topic: string
   readonly spec: TopicSpec
   /** What to do with events that cannot pass. */

@@ -11,7 +11,10 @@ export interface StreamParts {
   readonly from: Position
   readonly prepare: Prepare
   readonly delivery: Pick<Delivery, 'deliver'>
-  /** Called when the window is full, again whenever that was not enough: until something of it is durable, nothing more can be sent. */
+  /**
+   * Called when the window is full, again whenever that was not enough: until something of it is durable, nothing more
+   * can be sent.
+   */
   readonly onFull?: () => void
   readonly watch: Watch
   readonly clock: Clock

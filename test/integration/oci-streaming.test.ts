@@ -1,23 +1,15 @@
 import { expect, inject, test } from 'vitest'
-import { KafkaProxy, transactionApis } from '../sink/kafka/proxy/proxy.ts'
+import { KafkaProxy } from '../sink/kafka/proxy/proxy.ts'
+import { strictTarget } from '../sink/kafka/proxy/strict-target.ts'
 import { Daemon, eventually } from './daemon.ts'
 import { Setting } from './setting.ts'
 
-const apis = { produce: 0, fetch: 1, metadata: 3 }
 const partitions = 3
-
-/** As OCI Streaming is documented, and where nothing is documented, as strict as it could be. */
-const behaviour = {
-  refused: transactionApis,
-  versions: { [apis.produce]: 5, [apis.fetch]: 4, [apis.metadata]: 5 },
-  requestLimitBytes: 1 << 20,
-  produce: { headers: 'refuse', codecs: [0], partitionBytesPerSecond: 1_000_000, beyond: 'error' },
-} as const
 
 test('a daemon with preset oci-streaming says its plan and loses nothing, whatever is closed', {
   timeout: 300_000,
 }, async () => {
-  await using proxy = await KafkaProxy.open({ brokers: inject('kafkaBrokers'), ...behaviour })
+  await using proxy = await KafkaProxy.open({ brokers: inject('kafkaBrokers'), ...strictTarget })
   await using setting = await Setting.create({ documents: 50, collections: ['orders'], partitions })
   const { name, uri, namespaces } = setting
   const [namespace = ''] = namespaces

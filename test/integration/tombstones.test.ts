@@ -1,25 +1,17 @@
 import { Kafka, logLevel } from 'kafkajs'
 import { expect, inject, test } from 'vitest'
-import { KafkaProxy, transactionApis } from '../sink/kafka/proxy/proxy.ts'
+import { KafkaProxy } from '../sink/kafka/proxy/proxy.ts'
+import { strictTarget } from '../sink/kafka/proxy/strict-target.ts'
 import { Daemon, eventually } from './daemon.ts'
 import { judgeHistory, type Seen } from './history.ts'
 import { Setting } from './setting.ts'
 import { readStanding, type Standing, seenOf } from './topics.ts'
 
-const apis = { produce: 0, fetch: 1, metadata: 3 }
 const partitions = 3
 /** Rounds with a kill that are made in any case, and at most, until one has left something behind its checkpoint. */
 const rounds = { least: 3, most: 12 }
 /** So many records are on their way before a round ends. */
 const recordsPerRound = 60
-
-/** It refuses headers, so positions are in the values, and tombstones have none. */
-const behaviour = {
-  refused: transactionApis,
-  versions: { [apis.produce]: 5, [apis.fetch]: 4, [apis.metadata]: 5 },
-  requestLimitBytes: 1 << 20,
-  produce: { headers: 'refuse', codecs: [0], partitionBytesPerSecond: 1_000_000, beyond: 'error' },
-} as const
 
 /** Deletes as records with tombstones, and as tombstones alone, with checkpoints that are always some changes behind. */
 function configOf({ name, uri }: Setting, brokers: readonly string[]): string {
@@ -79,7 +71,7 @@ test('a target without headers gets each change once, in order; only tombstones 
   timeout: 600_000,
 }, async () => {
   const brokers = inject('kafkaBrokers')
-  await using proxy = await KafkaProxy.open({ brokers, ...behaviour })
+  await using proxy = await KafkaProxy.open({ brokers, ...strictTarget })
   await using setting = await Setting.create({ documents: 60, collections: ['orders'], partitions })
   const [namespace = ''] = setting.namespaces
   const config = configOf(setting, proxy.brokers)

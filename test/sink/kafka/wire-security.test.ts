@@ -4,7 +4,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/clock.ts'
 import { Retryable } from '../../../src/errors.ts'
 import { silentLogger } from '../../../src/log.ts'
-import { packRecords } from '../../../src/record-headers.ts'
 import { Workspace } from '../../../src/services/workspace.ts'
 import { withAdmin } from '../../../src/sink/kafka/admin.ts'
 import { faultOf } from '../../../src/sink/kafka/classify.ts'
@@ -15,9 +14,10 @@ import { scramLogin } from '../../../src/sink/kafka/login/scram.ts'
 import { ReloadedTls } from '../../../src/sink/kafka/login/tls.ts'
 import { PartitionReader } from '../../../src/sink/kafka/reading/partition-reader.ts'
 import type { KafkaSettings } from '../../../src/sink/kafka/settings.ts'
-import { freshTopic, never, plain, record, settingsFor, spec, targetWith } from './fixture.ts'
+import { freshTopic, never, settingsFor, targetWith } from './fixture.ts'
 import { passwordMechanisms as mechanisms, passwordLogin, tlsOf } from './login-fixture.ts'
 import { alterScramUser, type SecureBroker, sessionMs, startSecureBroker, user } from './secure-broker.ts'
+import { numbers, sendNumbers } from './send-numbers.ts'
 import { batchOf, makeTopic, wireFor } from './wire-fixture.ts'
 
 const authFailed = { name: 'Configuration', code: 'SINK_AUTH_FAILED' }
@@ -169,26 +169,6 @@ describe('both clients', () => {
   })
 })
 
-/**
- * Sends the numbers from 0, one after the other, until `isDone`; with a new sink after each Retryable, as a pipeline
- * does. How many it were.
- */
-async function sendNumbers(settings: KafkaSettings, topic: string, isDone: (sent: number) => boolean): Promise<number> {
-  await using target = targetWith(settings)
-  for (let sent = 0; ; ) {
-    try {
-      await using sink = await target.open(plain('p'), never)
-      await sink.partitions(topic, spec(1), never)
-      for (; !isDone(sent); sent += 1) await sink.send(packRecords([record(topic, 0, String(sent))]), never)
-      return sent
-    } catch (error) {
-      if (!(error instanceof Retryable)) throw error
-    }
-  }
-}
-
-const numbers = (count: number) => Array.from({ length: count }, (_, i) => String(i))
-
 /** What stands in partition 0 of the topic. */
 async function valuesOf(topic: string, settings = settingsFor([broker.plain])): Promise<string[]> {
   await using reader = new PartitionReader({ settings, clock: systemClock })
@@ -223,7 +203,8 @@ describe('an exchange under load loses nothing and keeps the order', () => {
     }
     let exchanging: Promise<void> | undefined
     let last = Number.POSITIVE_INFINITY
-    const sent = await sendNumbers({ ...settingsFor([broker.sasl]), login, admission }, topic, count => {
+    await using target = targetWith({ ...settingsFor([broker.sasl]), login, admission })
+    const sent = await sendNumbers(target, topic, count => {
       if (count === 100) exchanging ??= exchange().finally(() => (last = 0))
       if (last === 0) last = count + 100
       return count >= last
@@ -264,6 +245,7 @@ it('positions are read back with the same login', async () => {
   const topic = await makeTopic([broker.plain], 1)
   const tls = tlsOf({ ca: broker.authority.cert })
   const settings = { ...settingsFor([broker.saslTls]), tls, ...saslOf('scram-sha-512') }
-  await sendNumbers(settings, topic, count => count === 4)
+  await using target = targetWith(settings)
+  await sendNumbers(target, topic, count => count === 4)
   expect(await valuesOf(topic, settings)).toEqual(numbers(4))
 })

@@ -1,16 +1,15 @@
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { expect, inject, it } from 'vitest'
 import { systemClock } from '../../../../src/clock.ts'
-import { Retryable } from '../../../../src/errors.ts'
 import { silentLogger } from '../../../../src/log.ts'
 import { silentMeter } from '../../../../src/meter.ts'
 import { type Preset, presets } from '../../../../src/preset.ts'
-import { packRecords } from '../../../../src/record-headers.ts'
 import { ociRsaLogin } from '../../../../src/sink/kafka/login/oci-rsa.ts'
 import { PartitionReader } from '../../../../src/sink/kafka/reading/partition-reader.ts'
 import { defaultProducerSettings, type KafkaSettings } from '../../../../src/sink/kafka/settings.ts'
 import { createKafkaTarget, type KafkaTarget } from '../../../../src/sink/kafka/target.ts'
-import { freshTopic, never, plain, record, settingsFor, spec } from '../fixture.ts'
+import { freshTopic, never, plain, settingsFor } from '../fixture.ts'
+import { numbers, sendNumbers } from '../send-numbers.ts'
 import { OciRsaDoor } from './oci-door.ts'
 import { KafkaProxy } from './proxy.ts'
 
@@ -50,22 +49,6 @@ async function valuesOf(topic: string, settings: KafkaSettings): Promise<string[
   }
   return values
 }
-
-/** Sends the numbers from 0, one after the other, until `isDone`, with a new sink after each Retryable: how many. */
-async function sendNumbers(target: KafkaTarget, topic: string, isDone: (sent: number) => boolean): Promise<number> {
-  for (let sent = 0; ; ) {
-    try {
-      await using sink = await target.open(plain('p'), never)
-      await sink.partitions(topic, spec(1), never)
-      for (; !isDone(sent); sent += 1) await sink.send(packRecords([record(topic, 0, String(sent))]), never)
-      return sent
-    } catch (error) {
-      if (!(error instanceof Retryable)) throw error
-    }
-  }
-}
-
-const numbers = (count: number) => Array.from({ length: count }, (_, i) => String(i))
 
 it.each(clients)('%s: logs in, produces, and reads it back', async (client, preset) => {
   const door = doorFor()
