@@ -34,6 +34,9 @@ export interface Entrant {
 /** What ours is entered with beside the peers, which are at-least-once as they are measured. */
 export type Delivery = 'at-least-once' | 'exactly-once'
 
+/** A variant of ours beside exactly-once as it is by default, and the settings that make it. */
+export const fourSlots = { variant: 'exactly-once, four slots', settings: ['delivery=exactly-once', 'workers.slots=4'] }
+
 /** In the order in which they run in every round. `settings` are further ones of ours in exactly-once. */
 export function entrants(
   { peers, ours }: Bench,

@@ -1,5 +1,5 @@
 import { collections } from './backlog.ts'
-import { type Bench, type Entrant, entrants, surviving } from './bench.ts'
+import { type Bench, type Entrant, entrants, fourSlots, surviving } from './bench.ts'
 import type { Connector, Job } from './connector.ts'
 import type { Scenario } from './options.ts'
 import type { Figure, Result } from './results.ts'
@@ -91,7 +91,9 @@ function summaryLine(figures: Partial<Record<Figure, number>>): string {
 /** The mixed backlog through every connector in turn. */
 export async function drainAll(bench: Bench, round: number, lookup: boolean): Promise<void> {
   const deliveries = lookup ? (['at-least-once'] as const) : (['at-least-once', 'exactly-once'] as const)
-  for (const entrant of entrants(bench, () => 'tuned', deliveries)) {
+  const { variant, settings } = fourSlots
+  const more = lookup ? [] : [{ connector: bench.ours.with(settings), variant }]
+  for (const entrant of [...entrants(bench, () => 'tuned', deliveries), ...more]) {
     const job: Job = { collections: [collections.mixed], lookup, from: 'backlog', settings: 'tuned' }
     const run = mixedRun(bench, entrant, round, lookup)
     await surviving(bench, async () => bench.results.add(await drain(bench, entrant.connector, job, run)))

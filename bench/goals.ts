@@ -1,3 +1,4 @@
+import { fourSlots } from './bench.ts'
 import type { Figure, Result } from './results.ts'
 import { largest, ratio, typical, type Which } from './summary.ts'
 
@@ -30,6 +31,7 @@ export function goals(results: readonly Result[]): Goal[] {
     typical(results, { scenario, connector: us, variant }, figure)
   const drain: Which = { scenario: 'drain', connector: us, variant: atLeastOnce }
   const exactly: Which = { ...drain, variant: exactlyOnce }
+  const exactlyOfFour: Which = { ...drain, variant: fourSlots.variant }
   const limitOfSource: Which = { scenario: 'source', variant: 'no lookup' }
   return [
     atLeast('drain: times mongo-kafka', 4, '×', against('drain', 'mongo-kafka', 'eventsPerS')),
@@ -57,6 +59,12 @@ export function goals(results: readonly Result[]): Goal[] {
     atMost('start to first event', 1.5, 's', ours('drain', 'startS')),
     atMost('exactly-once: CPU seconds per million events', 6, 's', ours('drain', 'cpuPerM', exactlyOnce)),
     atLeast('exactly-once: share of at-least-once', 0.8, '×', ratio(results, exactly, drain, by('eventsPerS'))),
+    atLeast(
+      'exactly-once, four slots: share of at-least-once',
+      0.8,
+      '×',
+      ratio(results, exactlyOfFour, drain, by('eventsPerS')),
+    ),
     atMost('exactly-once, four slots: latency p99', 50, 'ms', ours('latency', 'p99Ms', exactlyOnce)),
     atMost('a hundred pipelines, of the CPU of one (with mongod)', 1.15, '×', hundred(results)),
     atMost('lz4: added CPU seconds per million', 1.5, 's', added(ours, 'lz4')),

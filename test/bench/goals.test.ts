@@ -44,8 +44,11 @@ test('a hundred pipelines are compared with the CPU of connector and mongod toge
 
 test('exactly-once is compared with at-least-once, and neither stands for the other', () => {
   const exactly = { ...drain('mongo2kafka', 1, 45), variant: 'exactly-once' }
-  const results = [drain('mongo-kafka', 1, 10), drain('mongo2kafka', 1, 50), exactly]
+  const ofFour = { ...drain('mongo2kafka', 1, 35), variant: 'exactly-once, four slots' }
+  const results = [drain('mongo-kafka', 1, 10), drain('mongo2kafka', 1, 50), exactly, ofFour]
   expect(goal(results, 'exactly-once: share of at-least-once').measured).toBe(0.9)
+  const shareOfFour = goal(results, 'exactly-once, four slots: share of at-least-once')
+  expect([shareOfFour.measured, isMet(shareOfFour)]).toEqual([0.7, false])
   expect(goal(results, 'drain: times mongo-kafka').measured).toBe(5)
 })
 
