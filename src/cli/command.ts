@@ -4,6 +4,8 @@ const usage = `Usage: mongo2kafka COMMAND
 
   run -c FILE         the daemon: streams changes until it is stopped (SIGTERM, Ctrl-C)
   validate -c FILE    checks the configuration file alone and shows every error
+  config print        the configuration in effect, and where each value is from; -c FILE
+  config schema       the JSON Schema of configuration files, for editors
   status              state, position, lag and headroom of every pipeline of a running daemon
   pause PIPELINE      lets a pipeline rest at its position; resume PIPELINE lets it go on
   checkpoint show     where every pipeline would continue: time, age, headroom; -c FILE
@@ -22,6 +24,8 @@ export async function command(argv: readonly string[], io: Io, stop: AbortSignal
       return (await import('./run.ts')).run(rest, io, stop)
     case 'validate':
       return (await import('./validate.ts')).validate(rest, io)
+    case 'config':
+      return (await import('./config.ts')).config(rest, io)
     case 'status':
       return (await import('./status.ts')).status(rest, io, stop)
     case 'pause':

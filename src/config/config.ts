@@ -8,7 +8,7 @@ import { resolve } from './resolve.ts'
 import { checkRules } from './rules.ts'
 import { type Config, configSchema } from './schema.ts'
 import { withoutShortForms } from './short-forms.ts'
-import { isTree, merge, type Tree } from './tree.ts'
+import { isTree, merge, structuredCopy, type Tree } from './tree.ts'
 import { readYaml, type YamlText } from './yaml-text.ts'
 
 /** Everything that a configuration is made of. */
@@ -22,11 +22,28 @@ export interface ConfigInput {
   readonly readFile: (path: string) => string
 }
 
+/** A configuration, and what is known of where its values are from. */
+export interface LoadedConfig {
+  readonly config: Config
+  /** As files have it, with `defaults` merged into the pipelines and every default filled in; units are text. */
+  readonly root: Tree
+  /** The file with the overrides on top, before `defaults` were merged and the schema's own filled in. */
+  readonly given: Tree
+  readonly yaml: YamlText
+  /** What set a value from outside the file, by pointer in `given`. */
+  readonly overridden: ReadonlyMap<string, string>
+}
+
 /**
  * The resolved, frozen configuration of `input`; `file` is its name in messages. Later ones outrank earlier ones:
  * the schema's defaults, `defaults`, the pipeline, the environment, `--set`. Throws InvalidConfig with every problem.
  */
 export function loadConfig(file: string, input: ConfigInput): Config {
+  return loadWithOrigins(file, input).config
+}
+
+/** As `loadConfig`, with what is needed to say where each value is from. */
+export function loadWithOrigins(file: string, input: ConfigInput): LoadedConfig {
   const named = new Set<string>()
   const from = { env: input.env, readFile: input.readFile, onVariable: (name: string) => named.add(name) }
   const yaml = readYaml(input.text, text => interpolate(text, from))
@@ -36,6 +53,7 @@ export function loadConfig(file: string, input: ConfigInput): Config {
   const tree = isTree(yaml.root) ? (withoutNulls(configSchema, yaml.root) as Tree) : {}
   const overridden = override(withoutShortForms(tree), input.env, input.overrides, named)
   for (const error of overridden.errors) problems.push({ ...error, line: undefined, column: undefined })
+  const given = structuredCopy(overridden.root) as Tree // The check below fills in defaults, in place.
   const root = withDefaults(overridden.root)
   for (const finding of [...check(root), ...checkRules(root)]) {
     // What could not be replaced or parsed is reported already, and is not what was meant.
@@ -44,7 +62,7 @@ export function loadConfig(file: string, input: ConfigInput): Config {
     }
   }
   if (problems.length > 0) throw new InvalidConfig(inOrder(problems))
-  return resolve(root)
+  return { config: resolve(root), root, given, yaml, overridden: overridden.origins }
 }
 
 /** A key without a value counts as absent, except in what is free-form, where null is a value (a filter). */

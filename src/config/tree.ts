@@ -25,7 +25,8 @@ export function merge(under: unknown, over: unknown): unknown {
   return merged
 }
 
-function structuredCopy(value: unknown): unknown {
+/** A copy of all of `value`; a field named __proto__ stays a field. */
+export function structuredCopy(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(structuredCopy)
   if (!isTree(value)) return value
   const copy: Tree = {}

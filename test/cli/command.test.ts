@@ -5,7 +5,7 @@ import { ran } from './admin-commands.ts'
 
 const never = new AbortController().signal
 const run = (...argv: string[]) => ran(io => command(argv, io, never))
-const commands = ['run', 'validate', 'status', 'pause', 'resume', 'checkpoint', 'demo']
+const commands = ['run', 'validate', 'config', 'status', 'pause', 'resume', 'checkpoint', 'demo']
 
 describe('the command line', () => {
   test.each([['help'], ['--help'], ['-h']])('%s lists every command', async argument => {
