@@ -92,26 +92,30 @@ class KafkaNode extends LocalServer implements BrokerNode {
     this.address = address
   }
 
-  /** true once it is a member of the cluster that a controller admits. */
-  protected override async isReady(): Promise<boolean> {
-    const kafka = new Kafka({
-      clientId: 'mongo2kafka-services',
-      brokers: [this.address],
-      connectionTimeout: 2_000,
-      requestTimeout: 5_000,
-      enforceRequestTimeout: true,
-      retry: { retries: 0 },
-      logLevel: logLevel.NOTHING,
-    })
-    const admin = kafka.admin()
-    try {
-      await admin.connect()
-      const { brokers, controller } = await admin.describeCluster()
-      return controller !== null && brokers.some(({ nodeId }) => nodeId === this.id)
-    } catch {
-      return false // Not yet. If it never does, the log says why: SERVICE_FAILED carries its end.
-    } finally {
-      await admin.disconnect()
-    }
+  protected override isReady(): Promise<boolean> {
+    return isMember(this.address, this.id)
+  }
+}
+
+/** Whether the node at `address` is a member of a cluster that a controller admits. Does not throw; bounded in time. */
+export async function isMember(address: string, id: number): Promise<boolean> {
+  const kafka = new Kafka({
+    clientId: 'mongo2kafka-services',
+    brokers: [address],
+    connectionTimeout: 2_000,
+    requestTimeout: 5_000,
+    enforceRequestTimeout: true,
+    retry: { retries: 0 },
+    logLevel: logLevel.NOTHING,
+  })
+  const admin = kafka.admin()
+  try {
+    await admin.connect()
+    const { brokers, controller } = await admin.describeCluster()
+    return controller !== null && brokers.some(({ nodeId }) => nodeId === id)
+  } catch {
+    return false // Not yet. If it never does, the log says why: SERVICE_FAILED carries its end.
+  } finally {
+    await admin.disconnect()
   }
 }
