@@ -12,16 +12,19 @@ import {
   twoCopies,
   zombie,
 } from './faults-of-daemons.ts'
-import { fileFaults } from './faults-of-files.ts'
+import { diskFull } from './faults-of-files.ts'
 import { historyFaults } from './faults-of-history.ts'
 import { kafkaFaults } from './faults-of-kafka.ts'
 import { mongodbFaults } from './faults-of-mongodb.ts'
 import { networkFaults } from './faults-of-networks.ts'
 import { rightFaults } from './faults-of-rights.ts'
+import { saveFaults } from './faults-of-saves.ts'
+import { killStorm } from './faults-of-storms.ts'
 import { workerFaults } from './faults-of-workers.ts'
 
 /** Everything that is done to a deployment. */
 export const catalogue: readonly Fault[] = [
+  killStorm,
   killed,
   killedOften,
   killedAndInspected,
@@ -35,7 +38,8 @@ export const catalogue: readonly Fault[] = [
   ...mongodbFaults,
   ...kafkaFaults,
   ...checkpointFaults,
-  ...fileFaults,
+  diskFull,
+  ...saveFaults,
   ...networkFaults,
   ...clockFaults,
   ...rightFaults,

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { appendFileSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Link } from './link.ts'
 import { until } from './until.ts'
@@ -11,6 +12,7 @@ const ownMain = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 /** Loaded before the daemon itself. */
 const preloads = ['redirect.ts', 'clock-step.ts'].map(name => fileURLToPath(new URL(name, import.meta.url)))
 const restartMs = 300
+const quietTickMs = 20
 const tailBytes = 60_000
 const answerLimitMs = 30_000
 /** Of the heap that the daemon may use, in every run (G7). */
@@ -46,10 +48,14 @@ export class Daemon implements AsyncDisposable {
   /** Endings that nobody asked for: neither by `kill` nor by `stop`. */
   readonly surprises: Ending[] = []
   starts = 0
+  /** Processes that SIGKILL ended. */
+  kills = 0
   /** The largest resident memory of any of its processes. */
   memoryPeakBytes = 0
   output = ''
   readonly #options: DaemonOptions
+  /** By start: what its metrics said last of records that a replay left out, because the target has them. */
+  readonly #leftOut = new Map<number, number>()
   readonly #clock: string
   readonly #log: string | undefined
   readonly #listeners = new Set<(text: string) => void>()
@@ -85,12 +91,17 @@ export class Daemon implements AsyncDisposable {
     return this.#keeping
   }
 
+  /** Records that replays left out, because the target has them: as far as `measure` has seen. */
+  get leftOut(): number {
+    return this.#leftOut.values().reduce((sum, count) => sum + count, 0)
+  }
+
   /** Starts it, and from then on whenever it ends. */
   async start(): Promise<void> {
     if (this.#keeping) return
     await writeFile(this.file, this.#options.config)
     this.#keeping = true
-    this.#spawn()
+    await this.#spawnWhenQuiet()
   }
 
   /** Ends this process at once; the keeper starts the next. */
@@ -165,23 +176,34 @@ export class Daemon implements AsyncDisposable {
     return () => heard
   }
 
-  /** Reads its memory's high-water mark; on systems without /proc nothing. */
+  /** Reads what its metrics say, and its memory's high-water mark; on systems without /proc not that. */
   async measure(): Promise<void> {
+    const start = this.starts
+    const counts = (await this.#text('/metrics'))?.matchAll(/records_total\{[^}]*"already-there"[^}]*\} (\d+)/g) ?? []
+    const leftOut = [...counts].reduce((sum, [, count]) => sum + Number(count), 0)
+    if (start === this.starts) this.#leftOut.set(start, Math.max(leftOut, this.#leftOut.get(start) ?? 0))
     const status = await readFile(`/proc/${this.#child?.pid}/status`, 'utf8').catch(() => '')
     const kilobytes = Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0)
     this.memoryPeakBytes = Math.max(this.memoryPeakBytes, kilobytes << 10)
   }
 
   /** The answer of its admin server to GET; undefined while there is none. */
-  async ask(path: string): Promise<unknown> {
+  async #text(path: string): Promise<string | undefined> {
     const port = [...this.output.matchAll(/"admin":\{"host":"127.0.0.1","port":(\d+)\}/g)].at(-1)?.[1]
     if (port === undefined) return undefined
     try {
       const response = await fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(5_000) })
-      return await response.json()
+      return await response.text()
     } catch {
       return undefined
     }
+  }
+
+  /** Once the servers have carried out all that its last process asked, where its links wait for that. */
+  async #spawnWhenQuiet(): Promise<void> {
+    const last = this.#child
+    while (this.#keeping && this.links.some(({ lingering }) => lingering > 0)) await sleep(quietTickMs)
+    if (this.#keeping && this.#child === last) this.#spawn()
   }
 
   #spawn(): void {
@@ -211,7 +233,8 @@ export class Daemon implements AsyncDisposable {
     this.#gone = once(child, 'close').then(() => {
       const { exitCode: code, signalCode: signal } = child
       if (!this.#expected) this.surprises.push({ code, signal, output })
-      if (this.#keeping) this.#restart = setTimeout(() => this.#spawn(), restartMs)
+      if (signal === 'SIGKILL') this.kills += 1
+      if (this.#keeping) this.#restart = setTimeout(() => void this.#spawnWhenQuiet(), restartMs)
     })
   }
 

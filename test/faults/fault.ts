@@ -11,6 +11,10 @@ export interface Harm {
   heal(): Promise<void>
   /** From when on changes must arrive again, if that does not wait for `heal`. */
   readonly recoversSinceMs?: number
+  /** Processes that were killed under work, where that is not one for a fault that kills. */
+  readonly kills?: number
+  /** How long earlier recoveries took, where it was done several times, milliseconds. */
+  readonly earlierRecoveriesMs?: readonly number[]
 }
 
 export interface Fault {
@@ -21,6 +25,8 @@ export interface Fault {
   readonly recoveryLimitMs: number
   /** Whether its harm is that a process ends at once, a daemon or a server: a run without such a fault shows little. */
   readonly kills?: true
+  /** Whether all servers and links stay well, so that a target without transactions is sent nothing twice (G4). */
+  readonly sparesServers?: true
   /** With which error the daemon may end meanwhile, if it may. */
   readonly mayEndWith?: string
   /** Where it makes sense; default: everywhere. */
@@ -69,4 +75,9 @@ export const restartLimitMs = 10_000
 /** Whether the checkpoints are records of Kafka. */
 export function savesInKafka({ mode }: Session): boolean {
   return mode.store === undefined
+}
+
+/** Whether a start fences the one before: two processes that save to files within the same milliseconds can miss it. */
+export function fences({ mode }: Session): boolean {
+  return mode.store !== 'file'
 }

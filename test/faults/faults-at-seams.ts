@@ -1,47 +1,56 @@
 import type { Daemon } from './daemon.ts'
-import { type Fault, moment, restartLimitMs, savesInKafka } from './fault.ts'
+import { type Fault, moment, restartLimitMs } from './fault.ts'
 import type { Frames, PassingRequest } from './frames.ts'
-import type { Link } from './link.ts'
 import type { Session } from './session.ts'
 import { until } from './until.ts'
 
-/** Produce, AddPartitionsToTxn and EndTxn, as Kafka numbers its requests. */
+/** Produce and EndTxn, as Kafka numbers its requests, and OP_MSG, as MongoDB does. */
 const produce = 0
 const endTransaction = 26
+const message = 2013
 
 const armLimitMs = 60_000
 
-/** A place between two steps of the daemon at which it is killed, found in what it says to Kafka. */
-interface Seam {
+/** A place between two steps of the daemon at which it is killed, found in what it says to Kafka and MongoDB. */
+export interface Seam {
   readonly name: string
   readonly is: (request: PassingRequest, session: Session) => boolean
   /**
-   * sent: the request does not reach the broker. carried out: it does, and the answer does not come back.
+   * sent: the request does not reach the server. carried out: it does, and the answer does not come back.
    * answered: the daemon has the answer, and no time for anything else.
    */
   readonly when: 'sent' | 'carried out' | 'answered'
-  readonly fits?: (session: Session) => boolean
+  readonly fits: (session: Session) => boolean
 }
 
 const isRecords = ({ apiKey, head }: PassingRequest, session: Session): boolean =>
   apiKey === produce && !head.includes(session.checkpointTopic)
 const isCheckpoint = ({ apiKey, head }: PassingRequest, session: Session): boolean =>
-  apiKey === produce && head.includes(session.checkpointTopic)
+  apiKey === produce
+    ? head.includes(session.checkpointTopic)
+    : apiKey === message && head.includes('findAndModify') && head.includes('formatVersion')
 /** EndTxn. */
 export const isCommit = ({ apiKey }: PassingRequest): boolean => apiKey === endTransaction
 export const commits = ({ mode }: Session): boolean => mode.delivery === 'exactly-once'
+const always = (): boolean => true
+const savesByRequest = ({ mode }: Session): boolean => mode.store !== 'file'
 
 const seams: readonly Seam[] = [
-  { name: 'before records are sent', is: isRecords, when: 'sent' },
-  { name: 'records stored, not acknowledged', is: isRecords, when: 'carried out' },
-  { name: 'records acknowledged', is: isRecords, when: 'answered' },
-  { name: 'before the checkpoint is sent', is: isCheckpoint, when: 'sent', fits: savesInKafka },
-  { name: 'checkpoint stored, not acknowledged', is: isCheckpoint, when: 'carried out', fits: savesInKafka },
-  { name: 'checkpoint acknowledged', is: isCheckpoint, when: 'answered', fits: savesInKafka },
+  { name: 'before records are sent', is: isRecords, when: 'sent', fits: always },
+  { name: 'records stored, not acknowledged', is: isRecords, when: 'carried out', fits: always },
+  { name: 'records acknowledged', is: isRecords, when: 'answered', fits: always },
+  { name: 'before the checkpoint is sent', is: isCheckpoint, when: 'sent', fits: savesByRequest },
+  { name: 'checkpoint stored, not acknowledged', is: isCheckpoint, when: 'carried out', fits: savesByRequest },
+  { name: 'checkpoint acknowledged', is: isCheckpoint, when: 'answered', fits: savesByRequest },
   { name: 'before the commit is sent', is: isCommit, when: 'sent', fits: commits },
   { name: 'committed, not acknowledged', is: isCommit, when: 'carried out', fits: commits },
   { name: 'commit acknowledged', is: isCommit, when: 'answered', fits: commits },
 ]
+
+/** Those that the daemons of the session come to. */
+export function seamsOf(session: Session): Seam[] {
+  return seams.filter(({ fits }) => fits(session))
+}
 
 /** The daemon dies at each of them, and just after it has read. */
 export const seamFaults: readonly Fault[] = [killedAfterReading(), ...seams.map(killedAt)]
@@ -51,22 +60,25 @@ function killedAt(seam: Seam): Fault {
     name: `killed: ${seam.name}`,
     recoveryLimitMs: restartLimitMs,
     kills: true,
-    fits: seam.fits ?? (() => true),
+    sparesServers: true,
+    fits: seam.fits,
     async inject(session) {
       await moment(session, 500)
-      const trap = new Trap(seam, session)
-      for (const daemon of session.daemons) {
-        for (const link of kafkaLinksOf(session, daemon)) link.watcher = frames => trap.look(frames, daemon)
-      }
-      const isSprung = await sprung(trap)
-      for (const link of session.linksTo('kafka')) link.watcher = undefined
-      return { bites: () => isSprung, heal: async () => {}, recoversSinceMs: Date.now() }
+      const victim = await killAtSeam(session, seam)
+      return { bites: () => victim !== undefined, heal: async () => {}, recoversSinceMs: Date.now() }
     },
   }
 }
 
-function kafkaLinksOf(session: Session, daemon: Daemon): Link[] {
-  return session.linksTo('kafka').filter(link => daemon.links.includes(link))
+/** Kills the daemon that comes to the seam first, and gives it; undefined: none came. */
+export async function killAtSeam(session: Session, seam: Seam): Promise<Daemon | undefined> {
+  const trap = new Trap(seam, session)
+  for (const daemon of session.daemons) {
+    for (const link of daemon.links) link.watcher = frames => trap.look(frames, daemon)
+  }
+  await sprung(trap)
+  for (const { links } of session.daemons) for (const link of links) link.watcher = undefined
+  return trap.victim
 }
 
 /** It has a reply with changes, and has done nothing with it, or almost nothing. */
@@ -75,6 +87,7 @@ function killedAfterReading(): Fault {
     name: 'killed: changes read',
     recoveryLimitMs: restartLimitMs,
     kills: true,
+    sparesServers: true,
     async inject(session) {
       const links = session.linksTo('mongodb')
       const trap = { isSprung: false }
@@ -113,6 +126,10 @@ class Trap {
 
   get isSprung(): boolean {
     return this.#victim !== undefined
+  }
+
+  get victim(): Daemon | undefined {
+    return this.#victim
   }
 
   look(frames: Frames, daemon: Daemon): 'pass' | 'hold' {

@@ -1,19 +1,18 @@
-import { Kafka, logLevel, type Message } from 'kafkajs'
 import { parseCheckpoint, serializeCheckpoint } from '../../src/checkpoint/format.ts'
-import { type Fault, restartLimitMs, savesInKafka } from './fault.ts'
-import type { Session, StoredCheckpoint } from './session.ts'
+import { type Fault, restartLimitMs } from './fault.ts'
+import type { Session } from './session.ts'
+import { ofLaterEpoch } from './stored-checkpoints.ts'
 import { until } from './until.ts'
 
 const noticeLimitMs = 120_000
 /** An hour, in units of cluster time. */
 const ahead = 3_600n << 32n
 
-const epochsAhead = 1_000
-
 interface Damage {
   readonly name: string
   readonly endsWith: string
   readonly change: (stored: Buffer) => Buffer
+  readonly fits?: (session: Session) => boolean
 }
 
 const damages: readonly Damage[] = [
@@ -31,47 +30,39 @@ const damages: readonly Damage[] = [
     endsWith: 'CHECKPOINT_CORRUPT',
     change: stored => stored.with(stored.length >> 1, 0) as Buffer,
   },
+  {
+    // As after a power cut with a file system that promises little.
+    name: 'a torn checkpoint file',
+    endsWith: 'CHECKPOINT_CORRUPT',
+    change: stored => stored.subarray(0, stored.length >> 1),
+    fits: ({ disk }) => disk !== undefined,
+  },
 ]
 
-/** The pipeline says what is wrong and stops; with the checkpoint put back it goes on as if nothing had been. */
-export const checkpointFaults: readonly Fault[] = damages.map(({ name, endsWith, change }) => ({
+/**
+ * The pipeline says what is wrong and stops, and never begins anew; with the checkpoint put back it goes on as if nothing
+ * had been.
+ */
+export const checkpointFaults: readonly Fault[] = damages.map(({ name, endsWith, change, fits = () => true }) => ({
   name,
   recoveryLimitMs: restartLimitMs,
   mayEndWith: endsWith,
-  fits: savesInKafka,
+  fits,
   async inject(session) {
     const kept = session.daemons.filter(daemon => daemon.kept) // A copy that an earlier fault left stays away.
     await Promise.all(kept.map(daemon => daemon.stop('SIGKILL')))
     const stored = await session.checkpoints()
-    const damaged = stored.map(({ value, ...rest }) => ({ ...rest, value: Buffer.from(change(value)) }))
-    await write(session, damaged)
+    for (const { value, write } of stored) await write(Buffer.from(change(value)))
+    const heard = kept.map(daemon => daemon.listenFor(endsWith))
     await Promise.all(kept.map(daemon => daemon.start()))
-    const isNoticed = () => kept.some(({ output }) => output.includes(endsWith))
+    const isNoticed = () => heard.some(hasHeard => hasHeard())
     await until(isNoticed, endsWith, noticeLimitMs).catch(() => undefined)
     const noticed = isNoticed()
     const heal = async () => {
       await Promise.all(kept.map(daemon => daemon.stop('SIGKILL')))
-      await write(session, stored.map(restored))
+      for (const { value, write } of stored) await write(ofLaterEpoch(value))
       await Promise.all(kept.map(daemon => daemon.start()))
     }
     return { bites: () => noticed, heal }
   },
 }))
-
-/** Of a later epoch than whatever was written meanwhile: the store passes over an earlier one. */
-function restored(record: StoredCheckpoint): StoredCheckpoint {
-  const checkpoint = parseCheckpoint(record.value, 'the last record')
-  return { ...record, value: serializeCheckpoint({ ...checkpoint, epoch: checkpoint.epoch + epochsAhead }) }
-}
-
-async function write(session: Session, records: readonly StoredCheckpoint[]): Promise<void> {
-  const kafka = new Kafka({ brokers: [...session.servers.kafka.brokers], logLevel: logLevel.NOTHING })
-  const producer = kafka.producer({ allowAutoTopicCreation: false })
-  await producer.connect()
-  try {
-    const messages: Message[] = records.map(({ key, value, partition }) => ({ key, value, partition }))
-    await producer.send({ topic: session.checkpointTopic, acks: -1, messages })
-  } finally {
-    await producer.disconnect()
-  }
-}

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Daemon } from './daemon.ts'
-import { type Fault, missedWork, moment, restartLimitMs, savesInKafka, someDaemon } from './fault.ts'
+import { type Fault, fences, missedWork, moment, restartLimitMs, someDaemon } from './fault.ts'
 import type { Session } from './session.ts'
 import { until } from './until.ts'
 
@@ -17,6 +17,7 @@ export const killed: Fault = {
   name: 'daemon killed',
   recoveryLimitMs: restartLimitMs,
   kills: true,
+  sparesServers: true,
   async inject(session) {
     await moment(session, 2_000)
     const daemon = someDaemon(session)
@@ -32,6 +33,7 @@ export const killedOften: Fault = {
   name: 'daemon killed five times',
   recoveryLimitMs: restartLimitMs,
   kills: true,
+  sparesServers: true,
   async inject(session) {
     let recoversSinceMs = 0
     let missed = 0
@@ -43,7 +45,7 @@ export const killedOften: Fault = {
       if (await missedWork(session, daemon)) missed += 1
       if (i < kills - 1) await moment(session, 4_000)
     }
-    return { bites: () => missed === kills, heal: nothing, recoversSinceMs }
+    return { bites: () => missed === kills, kills: missed, heal: nothing, recoversSinceMs }
   },
 }
 
@@ -52,6 +54,7 @@ export const killedAndInspected: Fault = {
   name: 'all daemons killed, checkpoints judged',
   recoveryLimitMs: restartLimitMs,
   kills: true,
+  sparesServers: true,
   async inject(session) {
     await moment(session, 2_000)
     const kept = session.daemons.filter(daemon => daemon.kept) // A copy that an earlier fault left stays away.
@@ -70,6 +73,7 @@ export const killedAndInspected: Fault = {
 export const restarted: Fault = {
   name: 'daemon stopped by SIGTERM',
   recoveryLimitMs: restartLimitMs,
+  sparesServers: true,
   async inject(session) {
     const daemon = someDaemon(session)
     const code = await daemon.restart()
@@ -113,7 +117,7 @@ export const twoCopies: Fault = {
   name: 'two copies at once',
   recoveryLimitMs: restartLimitMs,
   mayEndWith: 'FENCED',
-  fits: session => session.mode.daemons === 1 && savesInKafka(session),
+  fits: session => session.mode.daemons === 1 && fences(session),
   async inject(session) {
     const copy = session.daemons.find(({ name }) => name === 'daemon-2') ?? (await session.addDaemon())
     const fenced = anyFenced(session.daemons)
@@ -139,7 +143,7 @@ export const zombie: Fault = {
   name: 'a frozen daemon is replaced and wakes up',
   recoveryLimitMs: restartLimitMs,
   mayEndWith: 'FENCED',
-  fits: session => session.mode.daemons === 1 && savesInKafka(session),
+  fits: session => session.mode.daemons === 1 && fences(session),
   async inject(session) {
     const [first] = session.daemons
     const copy = session.daemons.find(({ name }) => name === 'daemon-2') ?? (await session.addDaemon())

@@ -1,13 +1,10 @@
-import { readFile, truncate, writeFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Daemon } from './daemon.ts'
-import { type Fault, restartLimitMs } from './fault.ts'
-import type { Session } from './session.ts'
+import type { Fault } from './fault.ts'
 import { until } from './until.ts'
 
 const noticeLimitMs = 60_000
 const lastsMs = 5_000
-const fits = ({ disk }: Session) => disk !== undefined
 
 const pidsOf = (daemons: readonly Daemon[]) => daemons.flatMap(({ pid }) => pid ?? [])
 
@@ -15,7 +12,7 @@ const pidsOf = (daemons: readonly Daemon[]) => daemons.flatMap(({ pid }) => pid 
 export const diskFull: Fault = {
   name: 'the disk of the checkpoints is full',
   recoveryLimitMs: 5_000,
-  fits,
+  fits: ({ disk }) => disk !== undefined,
   async inject(session) {
     const kept = session.daemons.filter(daemon => daemon.kept)
     const heard = kept.map(daemon => daemon.listenFor('CHECKPOINT_'))
@@ -27,31 +24,3 @@ export const diskFull: Fault = {
     return { bites: () => noticed, heal: async () => session.disk?.free(pidsOf(kept)) }
   },
 }
-
-/** As after a power cut with a file system that promises little. The pipeline says so, and never begins anew. */
-export const tornFile: Fault = {
-  name: 'a torn checkpoint file',
-  recoveryLimitMs: restartLimitMs,
-  mayEndWith: 'CHECKPOINT_CORRUPT',
-  fits,
-  async inject(session) {
-    const kept = session.daemons.filter(daemon => daemon.kept)
-    await Promise.all(kept.map(daemon => daemon.stop('SIGKILL')))
-    const files = await session.checkpointFiles()
-    const whole = await Promise.all(files.map(file => readFile(file)))
-    await Promise.all(files.map((file, i) => truncate(file, whole[i]!.length >> 1)))
-    const heard = kept.map(daemon => daemon.listenFor('CHECKPOINT_CORRUPT'))
-    await Promise.all(kept.map(daemon => daemon.start()))
-    const isNoticed = () => heard.some(hasHeard => hasHeard())
-    await until(isNoticed, 'CHECKPOINT_CORRUPT', noticeLimitMs).catch(() => undefined)
-    const noticed = isNoticed()
-    const heal = async () => {
-      await Promise.all(kept.map(daemon => daemon.stop('SIGKILL')))
-      await Promise.all(files.map((file, i) => writeFile(file, whole[i]!)))
-      await Promise.all(kept.map(daemon => daemon.start()))
-    }
-    return { bites: () => noticed, heal }
-  },
-}
-
-export const fileFaults: readonly Fault[] = [diskFull, tornFile]

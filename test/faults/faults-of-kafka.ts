@@ -50,10 +50,10 @@ export const brokerRestartedInCommit: Fault = {
   fits: commits,
   async inject(session) {
     const links = session.linksTo('kafka')
-    const { nodes } = session.servers.kafka
+    const nodes = new Map(session.servers.kafka.nodes.map(node => [session.portOf(node), node]))
     const trap: { hit?: { readonly node: BrokerNode; readonly gone: Promise<void> } } = {}
     for (const link of links) {
-      const node = nodes.find(({ address }) => address.endsWith(`:${link.targetPort}`))
+      const node = nodes.get(link.targetPort)
       link.watcher = ({ begun }) => {
         if (trap.hit !== undefined || node === undefined || !begun.some(isCommit)) return 'pass'
         // Before the request is there, after it is in the log, or while the partitions are told.
@@ -71,7 +71,8 @@ export const brokerRestartedInCommit: Fault = {
 
 /** Starts what is being killed. Whether a daemon had connections to it that ended meanwhile. */
 async function restart(session: Session, node: BrokerNode, gone: Promise<void>): Promise<boolean> {
-  const links = session.linksTo('kafka').filter(({ targetPort }) => node.address.endsWith(`:${targetPort}`))
+  const port = session.portOf(node)
+  const links = session.linksTo('kafka').filter(({ targetPort }) => targetPort === port)
   const lost = () => links.reduce((sum, link) => sum + link.lost, 0)
   const before = lost()
   await gone

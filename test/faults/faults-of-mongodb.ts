@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MongoClient } from 'mongodb'
 import type { Member } from '../../src/services/services.ts'
+import { type FailPoint, failPointFault } from './fail-points.ts'
 import type { Fault } from './fault.ts'
+import { keyOf } from './ids.ts'
 import { command, electionTimeoutMs } from './servers.ts'
 import type { Session } from './session.ts'
 import { until } from './until.ts'
@@ -139,7 +141,7 @@ export const rolledBack: Fault = {
 async function writePhantom(primary: Member, session: Session, id: string): Promise<boolean> {
   const limits = { serverSelectionTimeoutMS: 2_000, socketTimeoutMS: 5_000, retryWrites: false }
   await using client = new MongoClient(`mongodb://${primary.host}/?directConnection=true`, limits)
-  const phantom = { _id: id as never, v: 1, check: `orders/${id}@1` }
+  const phantom = { _id: id as never, v: 1, check: `orders/${keyOf(id)}@1` }
   try {
     const collection = client.db(session.name).collection('orders')
     await collection.insertOne(phantom, { writeConcern: { w: 1, journal: true } })
@@ -149,16 +151,7 @@ async function writePhantom(primary: Member, session: Session, id: string): Prom
   }
 }
 
-interface FailPoint {
-  readonly name: string
-  readonly commands: readonly string[]
-  readonly data: Readonly<Record<string, unknown>>
-  readonly times: number
-  readonly limitMs: number
-  readonly mayEndWith?: string
-}
-
-/** What a server can be told to do wrong, on every member: whichever the stream reads from. */
+/** What the member that the stream reads from may do wrong. */
 const failPoints: readonly FailPoint[] = [
   {
     name: 'getMore blocked',
@@ -193,41 +186,11 @@ const failPoints: readonly FailPoint[] = [
   },
 ]
 
-export const failPointFaults: readonly Fault[] = failPoints.map(point => ({
-  name: point.name,
-  recoveryLimitMs: point.limitMs,
-  ...(point.mayEndWith !== undefined && { mayEndWith: point.mayEndWith }),
-  async inject(session) {
-    const { members } = session.servers.mongodb
-    const before = await triggered(members)
-    const data = { failCommands: point.commands, failInternalCommands: false, ...point.data }
-    const set = (mode: unknown) =>
-      Promise.all(members.map(member => command(member, { configureFailPoint: 'failCommand', mode, data })))
-    await set({ times: point.times })
-    await sleep(5_000)
-    const since = Date.now()
-    await set('off')
-    const after = await triggered(members)
-    return { bites: () => after > before, heal: nothing, recoversSinceMs: since }
-  },
-}))
-
-/** How often the fail point has been met, over all members. */
-async function triggered(members: readonly Member[]): Promise<number> {
-  let sum = 0
-  for (const { host } of members) {
-    await using client = new MongoClient(`mongodb://${host}/?directConnection=true`)
-    const answer = await client.db('admin').command({ getParameter: 1, 'failpoint.failCommand': 1 })
-    sum += Number(answer['failpoint.failCommand']?.timesEntered ?? 0)
-  }
-  return sum
-}
-
 export const mongodbFaults: readonly Fault[] = [
   primaryKilled,
   primaryFrozen,
   steppedDown,
   noMajority,
   rolledBack,
-  ...failPointFaults,
+  ...failPoints.map(failPointFault),
 ]

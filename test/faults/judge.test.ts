@@ -39,6 +39,19 @@ describe('the judge accepts', () => {
     )
   })
 
+  test('replays, and a predecessor that sends late what it had in its buffers, where consumers go by position', () => {
+    check(
+      fc.property(replayedHistory, anywhere, anywhere, (history, n, m) => {
+        const late = history.seen.slice(at(history.seen, n))
+        const after = history.seen.length - late.length + (m % (late.length + 1))
+        const seen = history.seen.toSpliced(Math.max(after, at(history.seen, n) + late.length), 0, ...late)
+        const { violations, duplicates } = judge(evidenceOf(history, seen, 'by position'))
+        expect(violations).toEqual([])
+        expect(duplicates).toBe(seen.length - history.changes.length)
+      }),
+    )
+  })
+
   test('a checkpoint behind which everything has arrived', () => {
     check(
       fc.property(cleanHistory, anywhere, (history, n) => {
@@ -99,6 +112,19 @@ describe('the judge catches', () => {
       fc.property(cleanHistory, anywhere, (history, n) => {
         const seen = history.seen.toSpliced(at(history.seen, n), 0, history.seen[at(history.seen, n)]!)
         expect(judge(evidenceOf(history, seen, 'none')).violations.join('\n')).toMatch(/G4/)
+      }),
+    )
+  })
+
+  test('what a consumer by position would miss, or see twice', () => {
+    check(
+      fc.property(cleanHistory, anywhere, (history, n) => {
+        const i = at(history.seen, n)
+        const record = history.seen[i]!
+        const judged = (seen: readonly Seen[]) => judge(evidenceOf(history, seen, 'by position')).violations.join('\n')
+        expect(judged([...history.seen, { ...record, position: '99999999' }])).toMatch(/G4/)
+        expect(judged(history.seen.with(i, { ...record, position: '' }))).toMatch(/G1|G2/)
+        expect(judged(history.seen.toSpliced(i, 1))).toMatch(/G1|G2/)
       }),
     )
   })

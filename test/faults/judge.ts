@@ -8,14 +8,18 @@ export interface Evidence {
   readonly seen: readonly Seen[]
   /** The version of each document that exists, as the collection itself says. */
   readonly state: ReadonlyMap<string, number>
-  /** none: exactly once, or nothing ever failed. suffix: a failure may replay what follows a checkpoint. */
-  readonly duplicates: 'none' | 'suffix'
+  /**
+   * none: exactly once, or nothing ever failed. suffix: a failure may replay what follows a checkpoint. by position:
+   * nobody fences who writes, so the promises are those to a consumer that drops what is not above the highest
+   * m2k.position, and to it nothing may come twice (docs/guarantees.md, What is not promised).
+   */
+  readonly duplicates: 'none' | 'suffix' | 'by position'
 }
 
 export interface Verdict {
   /** Each begins with the promise that it breaks. */
   readonly violations: readonly string[]
-  /** Records beyond the first of their change. */
+  /** Records beyond the first of their change, and those that a consumer by position drops. */
   readonly duplicates: number
 }
 
@@ -34,10 +38,12 @@ const shownLimit = 50
 
 /** Judges a whole history. Pure. Where it returns no violation, G1 to G6 held for these records. */
 export function judge(evidence: Evidence): Verdict {
-  const { journal, seen, state } = evidence
+  const { journal, state } = evidence
+  const isNew = newByPosition(evidence.seen)
+  const seen = evidence.seen.filter((_, i) => evidence.duplicates !== 'by position' || isNew[i])
   const violations: string[] = []
   const places = new Map<string, Place>()
-  let duplicates = 0
+  let duplicates = evidence.seen.length - seen.length
   for (const record of seen) {
     const problem = problemOf(record, journal)
     if (problem !== undefined) violations.push(problem)
@@ -101,7 +107,7 @@ function follow(
   if (place.where !== where) violations.push(`G2: ${key} is in ${place.where} and in ${where}`)
   if (version > place.next) violations.push(`G2: ${key} jumps from version ${place.next - 1} to ${version}`)
   const again = version < place.end
-  if (again && allowed === 'none') violations.push(`G4: ${key} repeats version ${version}`)
+  if (again && allowed !== 'suffix') violations.push(`G4: ${key} repeats version ${version}`)
   place.next = version + 1
   place.end = Math.max(place.end, version + 1)
   place.last = record
@@ -120,21 +126,34 @@ function endings(journal: Journal, places: ReadonlyMap<string, Place>): string[]
 }
 
 /**
- * A consumer that keeps the highest m2k.position for each partition and m2k.source, and drops what is not above it,
- * sees every change exactly once.
+ * Whether each record is new to a consumer that keeps the highest m2k.position for each partition and m2k.source, and
+ * drops what is not above it.
  */
-function positionRule(seen: readonly Seen[]): string[] {
+function newByPosition(seen: readonly Seen[]): boolean[] {
   const highest = new Map<string, string>()
+  return seen.map(record => {
+    const stream = streamOf(record)
+    const isNew = record.position > (highest.get(stream) ?? '')
+    if (isNew) highest.set(stream, record.position)
+    return isNew
+  })
+}
+
+function streamOf({ topic, partition, source }: Seen): string {
+  return `${topic}-${partition} ${source}`
+}
+
+/** Such a consumer sees every change exactly once. */
+function positionRule(seen: readonly Seen[]): string[] {
+  const isNew = newByPosition(seen)
   const first = new Set<string>()
   const violations: string[] = []
-  for (const { key, version, topic, partition, source, position } of seen) {
-    const stream = `${topic}-${partition} ${source}`
-    const isNew = position > (highest.get(stream) ?? '')
-    if (isNew) highest.set(stream, position)
-    const change = `${key}@${version}`
-    if (isNew === first.has(change)) {
-      const what = isNew ? 'passes a second time' : 'would be dropped'
-      violations.push(`G3: ${key} version ${version} ${what} by the position rule (${stream})`)
+  for (const [i, record] of seen.entries()) {
+    const change = `${record.key}@${record.version}`
+    if (isNew[i] === first.has(change)) {
+      const what = isNew[i] ? 'passes a second time' : 'would be dropped'
+      const text = `${record.key} version ${record.version} ${what} by the position rule`
+      violations.push(`G3: ${text} (${streamOf(record)})`)
     }
     first.add(change)
   }

@@ -1,6 +1,5 @@
 import { connect as connectTcp, createServer, type Server, type Socket } from 'node:net'
-import type { Frames } from './frames.ts'
-import { RequestFrames } from './frames.ts'
+import { type Frames, type ProtocolName, RequestFrames } from './frames.ts'
 
 /** What a link does with the bytes of both directions. */
 export type LinkState =
@@ -17,10 +16,22 @@ export type LinkState =
   /** Ends all connections and refuses new ones. */
   | { readonly kind: 'cut' }
 
-/** Sees the requests of one connection to Kafka go by, and may hold one back, or its answer. */
+/** Sees the requests of one connection go by, and may hold one back, or its answer. */
 export type Watcher = (frames: Frames) => 'pass' | 'hold'
 
+export interface LinkOptions {
+  /** Of the server; default: Kafka's. */
+  readonly protocol?: ProtocolName
+  /**
+   * Whether a connection whose client is gone stays open to the server until everything that it was asked is carried
+   * out and answered. Default: it ends at once.
+   */
+  readonly lingers?: boolean
+}
+
 const tickMs = 20
+/** A server that does not answer is not waited for. */
+const lingerLimitMs = 10_000
 
 /** A TCP proxy before one server, for one client. */
 export class Link implements AsyncDisposable {
@@ -35,18 +46,22 @@ export class Link implements AsyncDisposable {
   watcher: Watcher | undefined
   /** Called with what the server sends, before it is passed on. */
   onDown: ((chunk: Buffer) => void) | undefined
+  readonly protocol: ProtocolName
+  readonly lingers: boolean
   #state: LinkState = { kind: 'open' }
   readonly #server: Server
   readonly #pairs = new Set<Pair>()
 
-  private constructor(server: Server, port: number, targetPort: number) {
+  private constructor(server: Server, port: number, targetPort: number, options: LinkOptions) {
     this.#server = server
     this.port = port
     this.targetPort = targetPort
+    this.protocol = options.protocol ?? 'kafka'
+    this.lingers = options.lingers ?? false
     server.on('connection', socket => this.#accept(socket))
   }
 
-  static async open(targetPort: number): Promise<Link> {
+  static async open(targetPort: number, options: LinkOptions = {}): Promise<Link> {
     const server = createServer({ allowHalfOpen: false })
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     server.once('error', reject)
@@ -54,11 +69,16 @@ export class Link implements AsyncDisposable {
     await promise
     const address = server.address()
     if (address === null || typeof address === 'string') throw new Error('no port')
-    return new Link(server, address.port, targetPort)
+    return new Link(server, address.port, targetPort, options)
   }
 
   get state(): LinkState {
     return this.#state
+  }
+
+  /** Connections whose client is gone while the server is still at work for it. */
+  get lingering(): number {
+    return [...this.#pairs].filter(pair => pair.isLingering).length
   }
 
   set state(state: LinkState) {
@@ -83,7 +103,11 @@ export class Link implements AsyncDisposable {
     const pair = new Pair(this, client, server)
     pair.swallowed = this.#state.kind === 'half-open'
     this.#pairs.add(pair)
-    client.once('close', () => this.#pairs.delete(pair))
+    for (const socket of [client, server]) {
+      socket.once('close', () => {
+        if (client.destroyed && server.destroyed) this.#pairs.delete(pair)
+      })
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -100,23 +124,35 @@ class Pair {
   readonly #link: Link
   readonly #client: Socket
   readonly #server: Socket
-  readonly #frames = new RequestFrames()
+  readonly #frames: RequestFrames
 
   constructor(link: Link, client: Socket, server: Socket) {
     this.#link = link
     this.#client = client
     this.#server = server
+    this.#frames = new RequestFrames(link.protocol)
     for (const socket of [client, server]) {
       socket.setNoDelay(true)
       socket.on('error', () => {})
       socket.on('close', () => {
         if (socket === server && !client.destroyed) this.#link.lost += 1
+        if (socket === client && this.isLingering) setTimeout(() => this.end(), lingerLimitMs).unref()
         // A half-open link keeps the client believing; the far end is gone.
-        if (!this.swallowed || socket === client) this.end()
+        else if (!this.swallowed || socket === client) this.end()
       })
     }
     void this.#pump(client, server, 'up')
     void this.#pump(server, client, 'down')
+  }
+
+  /** Whether the server still works for a client that is gone, or just going. */
+  get isLingering(): boolean {
+    const { destroyed, readableEnded } = this.#client
+    return (destroyed || readableEnded) && this.#isAwaited
+  }
+
+  get #isAwaited(): boolean {
+    return this.#link.lingers && !this.swallowed && !this.#server.destroyed && this.#frames.unanswered > 0
   }
 
   end(): void {
@@ -128,9 +164,11 @@ class Pair {
     try {
       for await (const chunk of from) {
         if (!(await this.#mayPass(chunk as Buffer, direction))) continue
-        if (!to.write(chunk as Buffer)) await drained(to)
+        if (to.destroyed) {
+          if (!this.#isAwaited) this.end() // It was the last answer.
+        } else if (!to.write(chunk as Buffer)) await drained(to)
       }
-      if (!this.swallowed) to.end()
+      if (!this.swallowed && !this.isLingering) to.end()
     } catch {
       // Ended by either side, or by us; 'close' has dealt with it.
     }
@@ -148,7 +186,9 @@ class Pair {
     if (this.swallowed) return false
     if (direction === 'down') link.onDown?.(chunk)
     this.#frames[direction](chunk)
-    return (link.watcher?.(this.#frames) ?? 'pass') === 'pass'
+    if ((link.watcher?.(this.#frames) ?? 'pass') === 'pass') return true
+    if (direction === 'up') this.#frames.withhold()
+    return false
   }
 }
 

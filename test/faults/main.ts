@@ -1,7 +1,10 @@
 /**
  * Random faults under traffic: `npm run test:faults -- --minutes 30`. Every session is a deployment of its own, with a
- * seed that is printed; `--seed` begins with another, `--mode`, `--only` and `--without` (a part of a fault's name) narrow it down,
- * `--main` runs another build of the daemon, `--logs` keeps the logs in a directory. Exits with 1 where anything was broken, or where the run shows nothing.
+ * seed that is printed, and each mode has its share of the time; `--seed` begins with another, `--mode`, `--only` and `--without` (a part of a fault's name) narrow it down,
+ * `--main` runs another build of the daemon, `--logs` keeps the logs in a directory, `--patience` says how many
+ * seconds a recovery may take at least before the session is given up, on a machine that does other things. What the topics hold at the end of a
+ * session is read twice, by our reader and by Kafka's own consumer, which needs a JDK. Exits with 1 where anything was
+ * broken, or where the run shows nothing.
  */
 import { parseArgs } from 'node:util'
 import { seeded } from '../simulation/schedule.ts'
@@ -10,8 +13,10 @@ import { problemsOf, type SessionReport, summary } from './report.ts'
 import { deck, runSession } from './run.ts'
 import { startServers } from './servers.ts'
 
-/** Between two judgements: the history of a session is held in memory. */
+/** About so long between two judgements: the history of a session is held in memory. */
 const sessionMs = 5 * 60_000
+/** For a session that begins late, because those before took longer. */
+const leastMs = 60_000
 
 const { values } = parseArgs({
   options: {
@@ -22,6 +27,7 @@ const { values } = parseArgs({
     without: { type: 'string', multiple: true, default: [] },
     main: { type: 'string' },
     logs: { type: 'string' },
+    patience: { type: 'string', default: '0' },
   },
 })
 
@@ -45,20 +51,25 @@ async function run(): Promise<readonly SessionReport[]> {
   const used = new Map<string, number>()
   const reports: SessionReport[] = []
   const list = chosenModes()
+  const rounds = Math.max(1, Math.round((60_000 * Number(values.minutes)) / (sessionMs * list.length)))
+  const sessions = rounds * list.length
   await using servers = await startServers()
-  for (let n = 0; Date.now() < endMs; n++) {
+  for (let n = 0; n < sessions; n++) {
     const mode = list[n % list.length]!
     const seed = Number(values.seed) + n
     say(`session ${n + 1}: ${mode.name}, seed ${seed}`)
     const isWanted = (name: string) =>
       (values.only?.some(part => name.includes(part)) ?? true) && !values.without.some(part => name.includes(part))
     const faults = deck(mode, used, seeded(seed)).filter(({ name }) => isWanted(name))
-    const untilMs = Math.min(endMs, Date.now() + sessionMs)
-    const report = await runSession({ servers, mode, seed, faults, untilMs, main: values.main, logs: values.logs, say })
+    const untilMs = Date.now() + Math.max(leastMs, (endMs - Date.now()) / (sessions - n))
+    const { main, logs } = values
+    const how = { main, logs, leastHardStopMs: 1_000 * Number(values.patience), readTwice: true }
+    const report = await runSession({ servers, mode, seed, faults, untilMs, ...how, say })
     for (const { name } of report.faults) used.set(`${mode.name}/${name}`, (used.get(`${mode.name}/${name}`) ?? 0) + 1)
     reports.push(report)
-    const { changes, duplicates, violations } = report
-    say(`session ${n + 1}: ${changes} changes, ${duplicates} duplicates, ${violations.length} violations`)
+    const { changes, duplicates, daemonKills, violations } = report
+    const counts = `${changes} changes, ${duplicates} duplicates, ${daemonKills} daemons killed`
+    say(`session ${n + 1}: ${counts}, ${violations.length} violations`)
     for (const violation of violations) say(`  ${violation}`)
   }
   return reports

@@ -5,10 +5,10 @@ export interface FaultReport {
   readonly name: string
   /** Whether it met work under way. */
   readonly bit: boolean
-  /** Whether a process was killed. */
-  readonly kills: boolean
-  /** Until changes arrived again. */
-  readonly recoveryMs: number
+  /** Processes that were killed under work. */
+  readonly kills: number
+  /** Until changes arrived again, each time. */
+  readonly recoveriesMs: readonly number[]
   readonly limitMs: number
 }
 
@@ -22,6 +22,10 @@ export interface SessionReport {
   readonly duplicates: number
   /** Processes of the daemon. */
   readonly starts: number
+  /** Those of them that SIGKILL ended. */
+  readonly daemonKills: number
+  /** Records that replays left out, because a target without transactions has them already. */
+  readonly leftOut: number
   readonly memoryPeakBytes: number
   /** Writes whose outcome the writer had to find out. */
   readonly unknownOutcomes: number
@@ -39,8 +43,7 @@ export function problemsOf(sessions: readonly SessionReport[]): string[] {
   for (const [mode, reports] of Map.groupBy(sessions, session => session.mode)) {
     const faults = reports.flatMap(report => report.faults)
     if (killsIn(faults) === 0) problems.push(`void: in mode ${mode} nothing was killed under traffic`)
-    const seenTwice = reports.reduce((sum, { duplicates }) => sum + duplicates, 0)
-    if (repeats(mode) && seenTwice === 0) problems.push(`void: in mode ${mode} no duplicate was ever seen`)
+    problems.push(...withoutEffect(mode, reports))
     const idle = faults.filter(({ bit }) => !bit)
     if (3 * idle.length > faults.length)
       problems.push(`void: in mode ${mode} ${idle.length} of ${plural(faults.length, 'fault')} met no work`)
@@ -50,12 +53,22 @@ export function problemsOf(sessions: readonly SessionReport[]): string[] {
   return [...problems, ...slowRecoveries(sessions)]
 }
 
-/** At-least-once delivery, which repeats after a kill; without a duplicate nothing was tested. */
-function repeats(mode: string): boolean {
-  return Object.values(modes).some(({ name, delivery }) => name === mode && delivery === 'at-least-once')
+/** What a mode is there for, and did not show. */
+function withoutEffect(name: string, reports: readonly SessionReport[]): string[] {
+  const mode = Object.values(modes).find(known => known.name === name)
+  const problems: string[] = []
+  const sum = (value: (report: SessionReport) => number) => reports.reduce((all, report) => all + value(report), 0)
+  // At-least-once repeats after a kill, or finds out that it need not.
+  if (mode?.isPlain && sum(({ leftOut }) => leftOut) === 0)
+    problems.push(`void: in mode ${name} no replay ever left anything out`)
+  else if (!mode?.isPlain && mode?.delivery === 'at-least-once' && sum(({ duplicates }) => duplicates) === 0)
+    problems.push(`void: in mode ${name} no duplicate was ever seen`)
+  const isFelt = ({ faults }: SessionReport) => faults.some(fault => fault.bit && mode?.own?.test(fault.name))
+  if (mode?.own && !reports.some(isFelt)) problems.push(`void: in mode ${name} no fault of its own met work`)
+  return problems
 }
 
-const killsIn = (faults: readonly FaultReport[]) => faults.filter(({ kills, bit }) => kills && bit).length
+const killsIn = (faults: readonly FaultReport[]) => faults.reduce((sum, { kills, bit }) => sum + (bit ? kills : 0), 0)
 
 /** From so many recoveries on a median says something: one alone may have had bad luck. */
 const leastSamples = 3
@@ -75,28 +88,45 @@ function slowRecoveries(sessions: readonly SessionReport[]): string[] {
 }
 
 function isSlow(faults: readonly FaultReport[]): boolean {
-  return faults.length >= leastSamples && medianMs(faults) > limitOf(faults)
+  return recoveriesOf(faults).length >= leastSamples && medianMs(faults) > limitOf(faults)
 }
 
 function overLimit(name: string, faults: readonly FaultReport[]): string {
-  const times = plural(faults.length, 'time')
+  const times = plural(recoveriesOf(faults).length, 'time')
   return `"${name}" took ${seconds(medianMs(faults))} in the median of ${times}, allowed are ${seconds(limitOf(faults))}`
 }
 
+const recoveriesOf = (faults: readonly FaultReport[]) => faults.flatMap(({ recoveriesMs }) => recoveriesMs)
 const limitOf = (faults: readonly FaultReport[]) => faults[0]?.limitMs ?? 0
 
 function medianMs(faults: readonly FaultReport[]): number {
-  const times = faults.map(({ recoveryMs }) => recoveryMs).sort((a, b) => a - b)
+  const times = recoveriesOf(faults).sort((a, b) => a - b)
   return times[times.length >> 1] ?? 0
 }
 
 /** What a run has shown, a section of Markdown for each mode: to be read in a terminal, and to be pasted. */
 export function summary(sessions: readonly SessionReport[]): string {
-  return [...Map.groupBy(sessions, session => session.mode)]
-    .map(([mode, reports]) =>
-      [`### ${mode}`, ...counts(reports), '', ...table(reports.flatMap(r => r.faults))].join('\n'),
-    )
-    .join('\n\n')
+  const sections = [...Map.groupBy(sessions, session => session.mode)].map(([mode, reports]) =>
+    [`### ${mode}`, ...counts(reports), '', ...table(reports.flatMap(r => r.faults))].join('\n'),
+  )
+  return (sections.length > 1 ? [...sections, total(sessions)] : sections).join('\n\n')
+}
+
+function total(sessions: readonly SessionReport[]): string {
+  const sum = (value: (report: SessionReport) => number) => sessions.reduce((all, report) => all + value(report), 0)
+  const faults = sessions.flatMap(report => report.faults)
+  return [
+    '### all of it',
+    `- ${plural(faults.length, 'fault')}, ${count(faults.filter(({ bit }) => bit).length)} of them under work`,
+    `- ${plural(killsIn(faults), 'kill')} under work; ${plural(
+      sum(r => r.starts),
+      'start',
+    )} of a daemon, ${count(sum(r => r.daemonKills))} ended by SIGKILL`,
+    `- ${count(sum(r => r.changes))} changes; ${plural(
+      sum(r => r.violations.length),
+      'violation',
+    )}`,
+  ].join('\n')
 }
 
 function counts(reports: readonly SessionReport[]): string[] {
@@ -113,9 +143,9 @@ function counts(reports: readonly SessionReport[]): string[] {
       `${plural(
         sum(r => r.starts),
         'start',
-      )} of a daemon`,
+      )} of a daemon, ${count(sum(r => r.daemonKills))} ended by SIGKILL`,
     `- ${count(sum(r => r.changes))} changes, ${count(sum(r => r.records))} records, ` +
-      `${count(sum(r => r.duplicates))} duplicates; ${plural(
+      `${count(sum(r => r.duplicates))} duplicates, ${count(sum(r => r.leftOut))} left out of replays; ${plural(
         sum(r => r.unknownOutcomes),
         'write',
       )} whose outcome had to be found out`,
@@ -139,7 +169,7 @@ function table(faults: readonly FaultReport[]): string[] {
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, all]) => {
       const median = medianMs(all)
-      const longest = Math.max(...all.map(({ recoveryMs }) => recoveryMs))
+      const longest = Math.max(...recoveriesOf(all))
       const limit = `${seconds(limitOf(all))}${median > limitOf(all) ? ', OVER' : ''}`
       const bit = all.filter(fault => fault.bit).length
       return [name, String(all.length), String(bit), seconds(median), seconds(longest), limit]

@@ -1,7 +1,9 @@
 import { availableParallelism, loadavg } from 'node:os'
 import { catalogue } from './catalogue.ts'
+import type { Daemon } from './daemon.ts'
 import type { Fault, Harm } from './fault.ts'
 import { kafkaIsWhole } from './faults-of-kafka.ts'
+import { killStorm } from './faults-of-storms.ts'
 import type { Mode } from './modes.ts'
 import type { FaultReport, SessionReport } from './report.ts'
 import { healServers, type Servers } from './servers.ts'
@@ -21,6 +23,8 @@ export interface SessionPlan {
   readonly main?: string | undefined
   /** Where the daemons' logs are kept; default: nowhere. */
   readonly logs?: string | undefined
+  /** Whether Kafka's own consumer reads everything once more at the end, which takes a JDK; default: no. */
+  readonly readTwice?: boolean
   readonly say: (line: string) => void
 }
 
@@ -43,8 +47,8 @@ export async function runSession(plan: SessionPlan): Promise<SessionReport> {
 
 /** Of a deployment that never came to work. */
 function nothing({ mode, seed }: SessionPlan): Omit<SessionReport, 'violations' | 'tookMs'> {
-  const counts = { changes: 0, records: 0, duplicates: 0, starts: 0, memoryPeakBytes: 0, unknownOutcomes: 0 }
-  return { mode: mode.name, seed, faults: [], ...counts, loadPeak: 0 }
+  const counts = { changes: 0, records: 0, duplicates: 0, leftOut: 0, starts: 0, daemonKills: 0, unknownOutcomes: 0 }
+  return { mode: mode.name, seed, faults: [], ...counts, memoryPeakBytes: 0, loadPeak: 0 }
 }
 
 async function sufferAll(session: Session, plan: SessionPlan): Promise<Omit<SessionReport, 'tookMs'>> {
@@ -58,7 +62,7 @@ async function sufferAll(session: Session, plan: SessionPlan): Promise<Omit<Sess
       if (Date.now() >= (plan.untilMs ?? Number.POSITIVE_INFINITY)) break
       if (fault.fits?.(session) === false) continue
       say(`${mode.name}: ${fault.name}`)
-      faults.push(await suffer(session, fault, plan.leastHardStopMs ?? 0))
+      faults.push(await suffer(session, fault))
       loadPeak = Math.max(loadPeak, loadavg()[0]! / availableParallelism())
     }
     const verdict = await session.finish()
@@ -67,48 +71,61 @@ async function sufferAll(session: Session, plan: SessionPlan): Promise<Omit<Sess
     violations.push(`G8: ${(error as Error).message}`, ...lastWords(session), ...session.judgeNow())
   }
   const { arrivals, daemons, changes } = session
+  const sum = (value: (daemon: Daemon) => number) => daemons.reduce((all, daemon) => all + value(daemon), 0)
   return {
     ...{ mode: mode.name, seed, faults, violations, changes, loadPeak },
     records: arrivals.seen.length,
     duplicates: arrivals.duplicates,
-    starts: daemons.reduce((sum, { starts }) => sum + starts, 0),
+    leftOut: sum(({ leftOut }) => leftOut),
+    starts: sum(({ starts }) => starts),
+    daemonKills: sum(({ kills }) => kills),
     memoryPeakBytes: Math.max(...daemons.map(({ memoryPeakBytes }) => memoryPeakBytes)),
     unknownOutcomes: session.writer.unknown,
   }
 }
 
-/** The faults of a session, those first that this run has seen least, otherwise as the seed says. */
+/**
+ * The faults of a session. First many kills and one of those that the mode is there for, so that even a short session
+ * has them; then those that this run has seen least, otherwise as the seed says.
+ */
 export function deck(mode: Mode, used: ReadonlyMap<string, number>, random: () => number): Fault[] {
   const usesOf = ({ name }: Fault) => used.get(`${mode.name}/${name}`) ?? 0
-  return catalogue
+  const rest = catalogue
+    .filter(fault => fault !== killStorm)
     .map(fault => ({ fault, uses: usesOf(fault), chance: random() }))
     .sort((a, b) => a.uses - b.uses || a.chance - b.chance)
     .map(({ fault }) => fault)
+  const own = rest.find(({ name }) => mode.own?.test(name))
+  return [killStorm, ...(own ? [own] : []), ...rest.filter(fault => fault !== own)]
 }
 
-async function suffer(session: Session, fault: Fault, leastHardStopMs: number): Promise<FaultReport> {
+async function suffer(session: Session, fault: Fault): Promise<FaultReport> {
   const surprisesBefore = session.daemons.map(({ surprises }) => surprises.length)
-  const hardStopMs = Math.max(leastHardStopMs, 3 * fault.recoveryLimitMs)
   for (const daemon of session.daemons) await daemon.measure()
-  const { bites, recoveryMs } = await hurtAndHeal(session, fault, hardStopMs)
+  if (session.mode.isPlain) await session.caughtUp()
+  const { duplicates } = session.arrivals
+  const { bites, recoveriesMs, deaths } = await hurtAndHeal(session, fault)
   await healServers(session.servers)
   await kafkaIsWhole(session)
   await session.progress(wholeLimitMs)
   for (const daemon of session.daemons) await daemon.measure()
   checkEndings(session, fault, surprisesBefore)
-  const { name, kills = false, recoveryLimitMs } = fault
-  return { name, bit: bites, kills, recoveryMs, limitMs: recoveryLimitMs }
+  if (session.mode.isPlain && fault.sparesServers) await checkReplays(session, fault, duplicates)
+  const { name, recoveryLimitMs } = fault
+  return { name, bit: bites, kills: deaths, recoveriesMs, limitMs: recoveryLimitMs }
 }
 
-async function hurtAndHeal(session: Session, fault: Fault, hardStopMs: number) {
+async function hurtAndHeal(session: Session, fault: Fault) {
+  const hardStopMs = session.hardStopMs(fault.recoveryLimitMs)
   const harm = await fault.inject(session)
-  const since = harm.recoversSinceMs
+  const { recoversSinceMs: since, kills: deaths = fault.kills ? 1 : 0, earlierRecoveriesMs = [] } = harm
   if (since !== undefined) {
     const recoveryMs = await named(fault, session.recovered(since, hardStopMs))
-    return { recoveryMs, bites: await healed(harm) }
+    return { recoveriesMs: [...earlierRecoveriesMs, recoveryMs], bites: await healed(harm), deaths }
   }
   const bites = await healed(harm)
-  return { bites, recoveryMs: await named(fault, session.recovered(Date.now(), hardStopMs)) }
+  const recoveryMs = await named(fault, session.recovered(Date.now(), hardStopMs))
+  return { recoveriesMs: [...earlierRecoveriesMs, recoveryMs], bites, deaths }
 }
 
 async function healed(harm: Harm): Promise<boolean> {
@@ -134,6 +151,16 @@ function checkEndings(session: Session, fault: Fault, before: readonly number[])
       session.violations.push(`G8: ${name} ended by itself (${code ?? signal}) during "${fault.name}": ${end}`)
     }
   }
+}
+
+/**
+ * Where only daemons ended, a target without transactions has by the next start all that was sent, and reading it back
+ * finds it: nothing is sent again (G4).
+ */
+async function checkReplays(session: Session, { name }: Fault, before: number): Promise<void> {
+  await session.caughtUp()
+  const again = session.arrivals.duplicates - before
+  if (again > 0) session.violations.push(`G4: ${again} records that the target had were sent again after "${name}"`)
 }
 
 function lastWords(session: Session): string[] {

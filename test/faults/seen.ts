@@ -1,4 +1,5 @@
 import type { FetchedRecord } from './fetch-connection.ts'
+import { jsonOf } from './ids.ts'
 import type { ChangeKind, Seen } from './journal.ts'
 
 interface Document {
@@ -9,22 +10,25 @@ interface Document {
 interface ChangeValue {
   readonly operationType: ChangeKind
   readonly ns: { readonly coll: string }
-  readonly documentKey: { readonly _id: number | string }
   readonly fullDocument?: Document
   readonly fullDocumentBeforeChange?: Document
   readonly updateDescription?: { readonly updatedFields: Document }
 }
 
-/** A record of shape change-event, as the judge needs it. */
+/** A record of shape change-event, as the judge needs it. Whose change it is says its key, which consumers go by. */
 export function seenOf(topic: string, partition: number, record: FetchedRecord): Seen {
-  const event = JSON.parse(String(record.value)) as ChangeValue
-  const key = `${event.ns.coll}/${event.documentKey._id}`
+  const text = String(record.value)
+  const event = JSON.parse(text) as ChangeValue
+  const id = String(record.key)
+  const key = `${event.ns.coll}/${id}`
+  // Not from the parsed value: JavaScript's numbers would round it.
+  const isOfThisId = text.includes(`"documentKey":{"_id":${jsonOf(id)}}`)
   const version = versionOf(event)
   return {
     key,
     version,
     kind: event.operationType,
-    genuine: isGenuine(event, key, version),
+    genuine: isOfThisId && isGenuine(event, key, version),
     topic,
     partition,
     source: String(record.headers['m2k.source']),

@@ -1,17 +1,21 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseCheckpoint } from '../../src/checkpoint/format.ts'
+import type { BrokerNode } from '../../src/services/services.ts'
 import { seeded } from '../simulation/schedule.ts'
 import { Arrivals } from './arrivals.ts'
 import { Daemon } from './daemon.ts'
+import { configOf, openTarget, portIn, storeDatabaseOf, type Target } from './deployment.ts'
 import type { FetchedRecord } from './fetch-connection.ts'
 import { changesOf, type SavedPosition } from './journal.ts'
-import { judge, judgeCheckpoints, type Verdict } from './judge.ts'
+import { type Evidence, judge, judgeCheckpoints, type Verdict } from './judge.ts'
 import { Link } from './link.ts'
 import type { Mode } from './modes.ts'
+import { differences, lineOf, readByJava } from './second-reader.ts'
 import type { Servers } from './servers.ts'
 import { SmallDisk } from './small-disk.ts'
+import { CheckpointRecords, checkpointDocuments, checkpointFiles, type StoredCheckpoint } from './stored-checkpoints.ts'
 import { Tail } from './tail.ts'
 import { until } from './until.ts'
 import { Writer } from './writer.ts'
@@ -24,17 +28,13 @@ export interface SessionOptions {
   readonly main?: string | undefined
   /** Where the daemons' logs are kept; default: nowhere. */
   readonly logs?: string | undefined
-}
-
-/** A record of the checkpoint topic that holds a position. */
-export interface StoredCheckpoint {
-  readonly key: Buffer
-  readonly value: Buffer
-  readonly partition: number
+  /** A recovery is ended after three times its limit, but not before this; default 0, milliseconds. */
+  readonly leastHardStopMs?: number
+  /** Whether Kafka's own consumer reads everything once more at the end, which takes a JDK; default: no. */
+  readonly readTwice?: boolean
 }
 
 const collections = ['orders', 'items']
-const partitions = 6
 const startLimitMs = 60_000
 const settleLimitMs = 240_000
 const silenceMs = 45_000
@@ -56,8 +56,10 @@ export class Session implements AsyncDisposable {
   disk: SmallDisk | undefined
   readonly #options: SessionOptions
   readonly #stack = new AsyncDisposableStack()
-  readonly #saved = new Map<string, SavedPosition>()
-  readonly #stored = new Map<string, StoredCheckpoint>()
+  readonly #records: CheckpointRecords
+  /** What the reader saw, for another one to be compared with. */
+  readonly #lines: string[] = []
+  #target: Target | undefined
   #tail: Tail | undefined
   #directory = ''
 
@@ -68,6 +70,7 @@ export class Session implements AsyncDisposable {
     this.random = seeded(options.seed)
     const { uri } = options.servers.mongodb
     this.writer = new Writer({ uri, database: this.name, collections, seed: options.seed })
+    this.#records = new CheckpointRecords(this.checkpointTopic, options.servers.kafka.brokers)
   }
 
   /** A daemon is reading, changes are written. */
@@ -96,6 +99,7 @@ export class Session implements AsyncDisposable {
     this.#stack.defer(() => rm(this.#directory, { recursive: true, force: true }))
     if (this.mode.store === 'file')
       this.disk = this.#stack.use(await SmallDisk.open(join(this.#directory, 'positions')))
+    this.#target = this.#stack.use(await openTarget(this.mode, this.servers))
     this.#stack.use(writer)
     await writer.create()
     for (let i = 0; i < this.mode.daemons; i++) await (await this.addDaemon()).start()
@@ -115,11 +119,14 @@ export class Session implements AsyncDisposable {
 
   /** Another process of the same deployment, with links of its own; not started. */
   async addDaemon(): Promise<Daemon> {
-    const { mongodb, kafka } = this.servers
-    const addresses = [...mongodb.members.map(({ host }) => host), ...kafka.brokers]
+    const { servers, mode } = this
     const links: Link[] = []
-    for (const address of addresses) {
-      links.push(this.#stack.use(await Link.open(Number(address.slice(address.lastIndexOf(':') + 1)))))
+    for (const { host } of servers.mongodb.members) {
+      links.push(this.#stack.use(await Link.open(portIn(host), { protocol: 'mongodb' })))
+    }
+    for (const node of servers.kafka.nodes) {
+      // A start reads back what its predecessor sent: all of that is to be there by then, or it would be sent again.
+      links.push(this.#stack.use(await Link.open(this.portOf(node), { lingers: mode.isPlain ?? false })))
     }
     const name = `daemon-${this.daemons.length + 1}`
     const { main, logs } = this.#options
@@ -129,34 +136,27 @@ export class Session implements AsyncDisposable {
     return daemon
   }
 
+  /** Where the daemons' links look for a broker. */
+  portOf({ address }: BrokerNode): number {
+    const port = this.#target?.ports.get(address)
+    if (port === undefined) throw new Error(`the daemons do not know ${address}`)
+    return port
+  }
+
+  /** After how long a recovery is ended that should take `limitMs` at most. */
+  hardStopMs(limitMs: number): number {
+    return Math.max(this.#options.leastHardStopMs ?? 0, 3 * limitMs)
+  }
+
   /** The links to one side, of all daemons. */
   linksTo(side: 'mongodb' | 'kafka'): Link[] {
-    const { members } = this.servers.mongodb
-    const ports = new Set(members.map(({ host }) => Number(host.slice(host.lastIndexOf(':') + 1))))
-    return this.daemons.flatMap(({ links }) =>
-      links.filter(({ targetPort }) => ports.has(targetPort) === (side === 'mongodb')),
-    )
+    return this.daemons.flatMap(({ links }) => links.filter(({ protocol }) => protocol === side))
   }
 
   get config(): string {
-    const { mongodb, kafka } = this.servers
-    return `
-name: ${this.name}
-mongodb: { uri: "${mongodb.uri}" }
-sink: { brokers: ${JSON.stringify(kafka.brokers)}, producer: { requestTimeout: 10s } }
-admin: { port: 0 }
-retry: { initial: 100ms, max: 1s }
-${[...this.mode.settings, ...this.#storeSettings].join('\n')}
-pipelines:
-  - name: all
-    source: { collections: [${this.name}.*] }
-    partitions: ${partitions}
-    onError: fail
-`
-  }
-
-  get #storeSettings(): string[] {
-    return this.disk === undefined ? [] : [`checkpoint: { store: file, path: "${this.disk.directory}" }`]
+    const { name, mode, servers } = this
+    const brokers = this.#target?.brokers ?? []
+    return configOf({ name, mode, mongodbUri: servers.mongodb.uri, brokers, directory: this.disk?.directory })
   }
 
   /** Waits until some change arrives that is acknowledged from now on, in every lane. */
@@ -189,27 +189,23 @@ pipelines:
 
   /** Compares the checkpoints with what stands in the topics. No daemon may run, and none is started meanwhile. */
   async judgeCheckpoints(): Promise<void> {
-    await this.#tail?.caughtUp(settleLimitMs)
-    for (const file of await this.checkpointFiles()) this.#saw(await readFile(file))
-    const saved = [...this.#saved.values()]
+    const saved = (await this.checkpoints()).map(({ value }) => savedIn(value))
     const { journal } = this.writer
     const found = judgeCheckpoints(journal, this.arrivals.seen, saved, key => this.arrivals.slotOf(key))
     this.violations.push(...found)
   }
 
-  /** The files that hold them, where they are in files. */
-  async checkpointFiles(): Promise<string[]> {
-    const { directory } = this.disk ?? {}
-    if (directory === undefined) return []
-    return (await readdir(directory)).filter(name => name.endsWith('.checkpoint')).map(name => join(directory, name))
+  /** The last checkpoints, wherever they are stored. */
+  async checkpoints(): Promise<StoredCheckpoint[]> {
+    await this.caughtUp()
+    if (this.disk !== undefined) return checkpointFiles(this.disk.directory)
+    if (this.mode.store === undefined) return this.#records.all()
+    return checkpointDocuments(this.servers.mongodb.uri, storeDatabaseOf(this.name))
   }
 
-  /** The last checkpoints, as they are stored in Kafka. */
-  async checkpoints(): Promise<StoredCheckpoint[]> {
+  /** Waits until the reader has seen all that stands in the topics now. */
+  async caughtUp(): Promise<void> {
     await this.#tail?.caughtUp(settleLimitMs)
-    return [...this.#stored.values()].map(({ key, value, partition }) => {
-      return { key: Buffer.from(key), value: Buffer.from(value), partition }
-    })
   }
 
   /** Ends the writer, waits until everything has arrived, ends the daemons and judges all of it. */
@@ -221,10 +217,10 @@ pipelines:
     await until(isSettled, 'the end of the records', settleLimitMs)
     const kept = this.daemons.filter(daemon => daemon.kept)
     const exits = await Promise.all(kept.map(daemon => daemon.stop('SIGTERM')))
-    await this.#tail?.caughtUp(settleLimitMs)
+    await this.caughtUp()
     const state = await this.writer.state()
     const verdict = judge({ journal, seen: this.arrivals.seen, state, duplicates: this.#duplicates })
-    const violations = [...this.violations, ...verdict.violations]
+    const violations = [...this.violations, ...verdict.violations, ...(await this.#secondOpinion())]
     for (const [i, code] of exits.entries()) {
       if (code !== 0) violations.push(`G3: ${kept[i]?.name} ended with ${code} after SIGTERM`)
     }
@@ -238,8 +234,15 @@ pipelines:
     return [...this.violations, ...violations.filter(text => /^G[245]/.test(text) || text.includes('position rule'))]
   }
 
-  get #duplicates(): 'none' | 'suffix' {
+  get #duplicates(): Evidence['duplicates'] {
+    if (this.mode.isPlain) return 'by position'
     return this.mode.delivery === 'exactly-once' ? 'none' : 'suffix'
+  }
+
+  /** Where Kafka's own consumer sees something else than our reader did. */
+  async #secondOpinion(): Promise<string[]> {
+    if (!this.#options.readTwice) return []
+    return differences(this.#lines, await readByJava(this.servers.kafka.brokers, this.topics))
   }
 
   get changes(): number {
@@ -247,26 +250,20 @@ pipelines:
   }
 
   #see(topic: string, partition: number, record: FetchedRecord): void {
-    if (topic !== this.checkpointTopic) this.arrivals.add(topic, partition, record)
-    else if (/\/\d+$/.test(String(record.key))) this.#seeCheckpoint(partition, record)
-  }
-
-  #seeCheckpoint(partition: number, { key, value }: FetchedRecord): void {
-    if (key === null || value === null) return
-    try {
-      this.#saw(value)
-      this.#stored.set(String(key), { key, value, partition })
-    } catch {
-      // One that a fault has damaged; the daemon must say so, and does not write any itself.
+    if (topic === this.checkpointTopic) {
+      this.#records.see(partition, record)
+      return
     }
-  }
-
-  #saw(stored: Buffer): void {
-    const { pipeline, slot, position } = parseCheckpoint(stored, 'what is stored')
-    this.#saved.set(`${pipeline}/${slot}`, { pipeline, slot, time: BigInt(position.clusterTime) })
+    this.arrivals.add(topic, partition, record)
+    if (this.#options.readTwice) this.#lines.push(lineOf(topic, partition, record))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack.disposeAsync()
   }
+}
+
+function savedIn(stored: Buffer): SavedPosition {
+  const { pipeline, slot, position } = parseCheckpoint(stored, 'what is stored')
+  return { pipeline, slot, time: BigInt(position.clusterTime) }
 }

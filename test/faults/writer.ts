@@ -8,10 +8,11 @@ import {
   MongoErrorLabel,
 } from 'mongodb'
 import { seeded } from '../simulation/schedule.ts'
+import { type DocumentId, keyOf, sampleIds } from './ids.ts'
 import type { Change, ChangeKind } from './journal.ts'
 
 interface Versioned {
-  readonly _id: number | string
+  readonly _id: DocumentId
   readonly v: number
   /** Says whose document this is, and which version: what is not genuine shows. */
   readonly check: string
@@ -19,7 +20,7 @@ interface Versioned {
 }
 
 interface Step {
-  readonly id: number | string
+  readonly id: DocumentId
   readonly key: string
   readonly version: number
   readonly kind: ChangeKind
@@ -39,6 +40,12 @@ const stepsOfGroup = 6
 const retryMs = 100
 const duplicateKey = 11000
 const acknowledged = { writeConcern: { w: 'majority' as const } }
+/** The driver would give a document whose `_id` is null another one. */
+const asTheyAre = { forceServerObjectId: true }
+/** As they are stored: an integer is not taken for a double. */
+const unpromoted = { promoteValues: false, promoteLongs: false, promoteBuffers: false }
+/** Lanes that write to one collection. Between them they have each of the sample ids once. */
+const samplesOfLane = sampleIds.length / 2
 
 /**
  * Changes documents all the time and journals what MongoDB has acknowledged. Each lane has documents of its own and one
@@ -101,17 +108,19 @@ export class Writer implements AsyncDisposable {
   async state(): Promise<Map<string, number>> {
     const state = new Map<string, number>()
     for (const collection of this.#options.collections) {
-      const found = this.#collection(collection).find({}, { readConcern: 'majority' })
-      for await (const { _id, v } of found) state.set(`${collection}/${_id}`, v)
+      const found = this.#collection(collection).find({}, { readConcern: 'majority', ...unpromoted })
+      for await (const { _id, v } of found) state.set(`${collection}/${keyOf(_id)}`, Number(v))
     }
     return state
   }
 
   /** Whether a document that somebody else inserted is there for good; then it belongs to the journal. */
   async adopt(collection: string, id: string): Promise<boolean> {
-    const [found] = await this.#collection(collection).find({ _id: id }, { readConcern: 'majority' }).toArray()
+    const [found] = await this.#collection(collection)
+      .find({ _id: typed(id) }, { readConcern: 'majority' })
+      .toArray()
     if (found === undefined) return false
-    const key = `${collection}/${id}`
+    const key = `${collection}/${keyOf(id)}`
     this.journal.set(key, [{ key, version: 1, kind: 'insert', time: 2n ** 63n, atMs: 0 }])
     return true
   }
@@ -133,23 +142,22 @@ export class Writer implements AsyncDisposable {
     const { signal } = this.#stop
     while (!signal.aborted) {
       const picks = new Set(Array.from({ length: stepsOfGroup }, () => Math.floor(random() * documentsOfLane)))
-      const steps = [...picks].map(pick => this.#step(name, lane * documentsOfLane + pick, random))
+      const steps = [...picks].map(pick => this.#step(name, idOf(lane, pick), random))
       await this.#carryOut(name, steps, session, random() < 0.3)
       await sleep(this.pauseMs)
     }
   }
 
-  #step(collection: string, number: number, random: () => number): Step {
-    const id = number % 2 === 0 ? number : `d${number}`
-    const key = `${collection}/${id}`
+  #step(collection: string, id: DocumentId, random: () => number): Step {
+    const key = `${collection}/${keyOf(id)}`
     const history = this.journal.get(key) ?? []
     const version = history.length + 1
     const last = history.at(-1)
-    const filter = { _id: id, v: version - 1 }
+    const filter = { _id: typed(id), v: version - 1 }
     const set = { v: version, check: `${key}@${version}` }
     const text = 'x'.repeat(random() < 0.01 ? 20_000 : 100 + Math.floor(random() * 400))
     if (last === undefined || last.kind === 'delete') {
-      const insertOne = { document: { _id: id, ...set, text } }
+      const insertOne = { document: { _id: typed(id), ...set, text } }
       return { id, key, version, kind: 'insert', operation: { insertOne } }
     }
     const choice = random()
@@ -166,9 +174,9 @@ export class Writer implements AsyncDisposable {
     const operations = steps.map(({ operation }) => operation)
     try {
       if (atomic) {
-        const all = () => collection.bulkWrite(operations, { ordered: true, session }).catch(unanswered)
+        const all = () => collection.bulkWrite(operations, { ordered: true, session, ...asTheyAre }).catch(unanswered)
         await session.withTransaction(all, acknowledged)
-      } else await collection.bulkWrite(operations, { ordered: true, session, ...acknowledged })
+      } else await collection.bulkWrite(operations, { ordered: true, session, ...asTheyAre, ...acknowledged })
       for (const step of steps) this.#record(step, session)
       return
     } catch (error) {
@@ -184,11 +192,11 @@ export class Writer implements AsyncDisposable {
   /** Makes the change unless it is made, and says whether it is now. An answer of the majority is behind a true. */
   async #made(collection: Collection<Versioned>, step: Step, session: ClientSession): Promise<boolean> {
     try {
-      await collection.bulkWrite([step.operation], { session, ...acknowledged }).catch(error => {
+      await collection.bulkWrite([step.operation], { session, ...asTheyAre, ...acknowledged }).catch(error => {
         if (!(error instanceof MongoError && error.code === duplicateKey)) throw error
       })
       const options = { session, readConcern: { level: 'majority' as const } }
-      const found = await collection.findOne({ _id: step.id }, options)
+      const found = await collection.findOne({ _id: typed(step.id) }, options)
       const is = found?.v ?? 'absent'
       if (is === (step.kind === 'delete' ? 'absent' : step.version)) return true
       const before = step.kind === 'insert' ? 'absent' : step.version - 1
@@ -211,6 +219,19 @@ export class Writer implements AsyncDisposable {
     await this.hold()
     await this.#client.close()
   }
+}
+
+/** The driver's types know no collection whose ids have many types. */
+function typed(id: DocumentId): never {
+  return id as never
+}
+
+/** Of a lane's documents some have integers, some texts, and about a third ids of all the other types. */
+function idOf(lane: number, pick: number): DocumentId {
+  const number = lane * documentsOfLane + pick
+  const sample = Math.floor(pick / 3)
+  if (pick % 3 === 2 && sample < samplesOfLane) return sampleIds[(lane >> 1) * samplesOfLane + sample]!.id
+  return number % 2 === 0 ? number : `d${number}`
 }
 
 /** A connection lost inside a transaction may come without the label that lets the driver make it again. */
