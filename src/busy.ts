@@ -148,3 +148,11 @@ export function bottleneck(ratios: BusyRatios): Bottleneck | null {
   if (sink >= encode && sink >= source) return { stage: 'sink', ratio: sink }
   return encode >= source ? { stage: 'encode', ratio: encode } : { stage: 'source', ratio: source }
 }
+
+/** The largest of `ratios`, all of its stages taken together. */
+export function busiest(ratios: readonly BusyRatios[]): BusyRatios {
+  const total = ({ source, encode, sink }: BusyRatios) => source + encode + sink
+  let most: BusyRatios = { source: 0, encode: 0, sink: 0 }
+  for (const each of ratios) if (total(each) > total(most)) most = each
+  return most
+}

@@ -35,7 +35,7 @@ export interface WorkersStatus {
   /** `standby`: in the group, without slots. `releasing`: slots are being handed over. */
   readonly state: 'joining' | 'working' | 'standby' | 'releasing' | 'stopped'
   readonly owned: readonly number[]
-  /** Every worker that is known, this one included, and what it owns. */
+  /** Every worker that is known, this one included, and what it owns; with `static`, what it is to own. */
   readonly workers: readonly WorkerShare[]
 }
 

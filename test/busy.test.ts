@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { BusyMeter, bottleneck, type Doing } from '../src/busy.ts'
+import { BusyMeter, bottleneck, busiest, type Doing } from '../src/busy.ts'
 import type { Clock } from '../src/clock.ts'
 
 /** A thread that has nothing to do but to encode; a span may say otherwise. */
@@ -163,4 +163,10 @@ describe('what limits the throughput', () => {
     expect(bottleneck({ source: 0, encode: 0, sink: 0 })).toBeNull()
     expect(bottleneck({ source: 0, encode: 0.25, sink: 0.25 })).toBeNull()
   })
+})
+
+test('the busiest is the one that works most in all, not the one with the largest single share', () => {
+  const steady = { source: 0.3, encode: 0.3, sink: 0.3 }
+  expect(busiest([{ source: 0, encode: 0.8, sink: 0 }, steady, { source: 0, encode: 0, sink: 0 }])).toBe(steady)
+  expect(busiest([])).toEqual({ source: 0, encode: 0, sink: 0 })
 })

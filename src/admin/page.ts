@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import type { BusyRatios, Stage } from '../busy.ts'
+import type { Stage } from '../busy.ts'
 import type { ConfigStatus, PipelineStatus, WorkersStatus } from '../status.ts'
-import { duration, percent, time } from './wording.ts'
+import { busyText, duration, percent, time } from './wording.ts'
 import { slotsText, type WorkersView, workersView } from './workers.ts'
 
 const style = `
@@ -80,12 +80,11 @@ function row(status: PipelineStatus): string {
 </tr>`
 }
 
-/** Who works on which slots, how busy this worker is, and what would help. */
+/** Who works on which slots, how busy each is, and what would help. */
 function workersTable(view: WorkersView): string {
   const rows = view.workers.map(worker => {
     const name = worker.name === view.name ? `${worker.name} (this one)` : worker.name
-    const busy = worker.busy ? busyText(worker.busy) : '–'
-    return `<tr><td>${escaped(name)}</td><td>${escaped(slotsText(worker.owned))}</td><td>${busy}</td></tr>`
+    return `<tr><td>${escaped(name)}</td><td>${escaped(slotsText(worker.owned))}</td><td>${busyText(worker.busy)}</td></tr>`
   })
   return `<h2>Workers</h2>
 <p>${view.slots} ${view.slots === 1 ? 'slot' : 'slots'}, coordination ${escaped(view.coordination)}; this worker: ${escaped(view.state)}.</p>
@@ -104,11 +103,6 @@ function configLine({ loadedAtMs, lastReload }: ConfigStatus): string {
   if (lastReload === null || lastReload.applied) return `<p>${inForce}</p>`
   const items = lastReload.problems.map(problem => `<li>${escaped(problem)}</li>`).join('')
   return `<p class="failed">${inForce} The change of ${time(lastReload.atMs)} is not in force:</p><ul>${items}</ul>`
-}
-
-function busyText(busy: BusyRatios): string {
-  const { source, encode, sink } = busy
-  return `source ${percent(source)}, encode ${percent(encode)}, sink ${percent(sink)}`
 }
 
 const limits: Readonly<Record<Stage, string>> = {

@@ -1,3 +1,5 @@
+import type { BusyRatios } from '../busy.ts'
+
 /** As a person says it: 250 ms, 4.2 s, 12 min, 7.5 h, 3.0 d; `–` where it is not known. */
 export function duration(ms: number | null): string {
   if (ms === null) return '–'
@@ -16,4 +18,11 @@ export function percent(ratio: number): string {
 /** The time of `ms` since the Unix epoch in ISO 8601, to the second where it is a whole one. */
 export function time(ms: number | null): string {
   return ms === null ? '–' : new Date(ms).toISOString().replace('.000Z', 'Z')
+}
+
+/** Where a worker's time goes; `–` where only that worker itself can say. */
+export function busyText(busy: BusyRatios | null): string {
+  if (busy === null) return '–'
+  const { source, encode, sink } = busy
+  return `source ${percent(source)}, encode ${percent(encode)}, sink ${percent(sink)}`
 }

@@ -1,5 +1,5 @@
 import { limit } from '../admin/page.ts'
-import { duration, time } from '../admin/wording.ts'
+import { busyText, duration, time } from '../admin/wording.ts'
 import { slotsText, type WorkersView } from '../admin/workers.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import { processEnvironment } from '../config/environment.ts'
@@ -81,11 +81,12 @@ export function statusText({ pipelines, workers }: Seen, coloured: boolean): str
 }
 
 function workersText({ slots, coordination, workers, name, advice }: WorkersView): string {
-  const others = workers.map(worker => {
-    return `  ${worker.name}${worker.name === name ? ' (this one)' : ''}: slots ${slotsText(worker.owned)}\n`
+  const rows = workers.map(worker => {
+    const who = worker.name === name ? `${worker.name} (this one)` : worker.name
+    return [who, slotsText(worker.owned), busyText(worker.busy)]
   })
   const head = `\n${slots} ${slots === 1 ? 'slot' : 'slots'}, coordination ${coordination}\n`
-  return `${head}${others.join('')}What would help: ${advice}\n`
+  return `${head}${table(['WORKER', 'SLOTS', 'BUSY'], rows)}What would help: ${advice}\n`
 }
 
 const colours: Readonly<Partial<Record<PipelineState, number>>> = {

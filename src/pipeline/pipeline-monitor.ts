@@ -1,4 +1,4 @@
-import { type BusyRatios, bottleneck } from '../busy.ts'
+import { type BusyRatios, bottleneck, busiest } from '../busy.ts'
 import type { Clock } from '../clock.ts'
 import type { Meter } from '../meter.ts'
 import type { OplogWindow } from '../source/source.ts'
@@ -207,12 +207,4 @@ function earliest(slots: readonly OwnedFigures[]): { positionMs: number; savedAt
     first = { positionMs, savedAtMs: Math.min(durable.savedAtMs, first?.savedAtMs ?? Number.POSITIVE_INFINITY) }
   }
   return first
-}
-
-/** The largest of `ratios`, all of its stages taken together. */
-export function busiest(ratios: readonly BusyRatios[]): BusyRatios {
-  const total = ({ source, encode, sink }: BusyRatios) => source + encode + sink
-  let most: BusyRatios = { source: 0, encode: 0, sink: 0 }
-  for (const each of ratios) if (total(each) > total(most)) most = each
-  return most
 }

@@ -6,7 +6,7 @@ import { FixedWorkers } from './fixed-workers.ts'
 import type { Group, GroupTerms } from './group.ts'
 import { GroupWorkers } from './group-workers.ts'
 import { protocolName } from './messages.ts'
-import { slotsByOrdinal } from './ordinal.ts'
+import { ownOrdinal, slotsByOrdinal } from './ordinal.ts'
 import { Pauses } from './pauses.ts'
 import type { Workers } from './workers.ts'
 
@@ -56,11 +56,13 @@ export function createWorkers(options: AloneOptions | StaticOptions | GroupOptio
   switch (coordination) {
     case 'none': {
       const owned = Array.from({ length: slots }, (_, slot) => slot)
-      return new FixedWorkers({ coordination, slots, owned, name: null }, parts.meter)
+      return new FixedWorkers({ coordination, slots, owned, name: null, workers: [] }, parts.meter)
     }
     case 'static': {
-      const { ordinal, owned } = slotsByOrdinal(options)
-      return new FixedWorkers({ coordination, slots, owned, name: String(ordinal) }, parts.meter)
+      const ordinal = ownOrdinal(options)
+      const workers = slotsByOrdinal(options).map((owned, number) => ({ name: String(number), owned }))
+      const { name, owned } = workers[ordinal]!
+      return new FixedWorkers({ coordination, slots, owned, name, workers }, parts.meter)
     }
     case 'kafka': {
       const { name, sessionTimeoutMs, pauses = new Pauses(() => {}), busy = () => undefined } = options

@@ -1,7 +1,7 @@
 import { untilAborted } from '../deadline.ts'
 import type { Lease } from '../lease.ts'
 import type { Meter } from '../meter.ts'
-import type { WorkersStatus } from '../status.ts'
+import type { WorkerShare, WorkersStatus } from '../status.ts'
 import type { SlotHolder, Workers } from './workers.ts'
 
 /** Slots that nobody else can have: that the configuration is right about it is all that vouches for it. */
@@ -17,6 +17,8 @@ export interface FixedShare {
   readonly owned: readonly number[]
   /** null: alone. */
   readonly name: string | null
+  /** Everybody by the configuration, this one included: whether they run, nobody here knows. Empty: alone. */
+  readonly workers: readonly WorkerShare[]
 }
 
 /** A worker whose slots never change: all of them, or those of its ordinal. */
@@ -31,8 +33,7 @@ export class FixedWorkers implements Workers {
   }
 
   get status(): WorkersStatus {
-    const { coordination, slots, name, owned } = this.#share
-    return { coordination, slots, name, state: this.#state, owned, workers: name === null ? [] : [{ name, owned }] }
+    return { ...this.#share, state: this.#state }
   }
 
   async run(holder: SlotHolder, stop: AbortSignal): Promise<void> {

@@ -1,5 +1,5 @@
-import type { BusyRatios } from '../busy.ts'
-import type { Clock } from '../clock.ts'
+import { type BusyRatios, bottleneck } from '../busy.ts'
+import { type Clock, steady } from '../clock.ts'
 import { asFault, type Fault, Fenced, Retryable } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Meter } from '../meter.ts'
@@ -13,6 +13,12 @@ import type { Pauses } from './pauses.ts'
 import type { SlotHolder } from './workers.ts'
 
 const joinBackOff = { initialMs: 100, maxMs: 1_000 }
+/**
+ * How busy a worker is travels with its claims, and where nothing moves there are no rounds. So whoever is limited by
+ * something else than it last said asks for one, at the earliest this long after the last: it costs the group an answer
+ * of everybody and moves nothing, and people who look at the workers do not see yesterday's figures.
+ */
+const newsAfterMs = 120_000
 
 export interface MembershipParts {
   readonly slots: number
@@ -52,6 +58,8 @@ export class Membership {
   /** Rings when the loop has something to look at. */
   #bell = Promise.withResolvers<void>()
   #failures = 0
+  /** What the others were told in the last claim, and when, by the steady clock. */
+  #told: { readonly limit: string; readonly atMs: number } | undefined
 
   /** `memberId`: from a membership before, or empty; `workers`: what is known from there. */
   constructor(
@@ -94,6 +102,7 @@ export class Membership {
     this.#stop.addEventListener('abort', onStop, { once: true })
     this.#parts.pauses.onOrder = () => this.#askRound()
     if (this.#stop.aborted) onStop()
+    void this.#tellNews()
     try {
       while (!this.#over.signal.aborted) {
         if (this.#needsRound) await this.#attempt()
@@ -164,9 +173,24 @@ export class Membership {
 
   #claim(): Buffer {
     const { owned, releasing } = this.claims
-    const { name, busy, pauses } = this.#parts
+    const { name, busy, pauses, clock } = this.#parts
     const claims = { owned, releasing, generation: this.#generation, leaving: this.#stop.aborted }
-    return writeClaim({ name, ...claims, busy: busy(), pauses: pauses.orders })
+    const ratios = busy()
+    this.#told = { limit: limitOf(ratios), atMs: steady(clock).nowMs() }
+    return writeClaim({ name, ...claims, busy: ratios, pauses: pauses.orders })
+  }
+
+  /** Asks for a round when the others should know something else than what they were told; ends with the membership. */
+  async #tellNews(): Promise<void> {
+    const { clock, busy } = this.#parts
+    while (!this.#over.signal.aborted) {
+      const sinceMs = this.#told === undefined ? 0 : steady(clock).nowMs() - this.#told.atMs
+      const waitMs = sinceMs < newsAfterMs ? newsAfterMs - sinceMs : newsAfterMs
+      await clock.sleep(waitMs, this.#over.signal).catch(() => {}) // Aborted: the loop ends.
+      if (this.#over.signal.aborted || this.#stop.aborted || this.#told === undefined) continue
+      const isDue = steady(clock).nowMs() - this.#told.atMs >= newsAfterMs
+      if (isDue && limitOf(busy()) !== this.#told.limit) this.#askRound()
+    }
   }
 
   #obey({ generation }: Member, { owned, workers, pauses }: Decision): void {
@@ -220,6 +244,11 @@ export class Membership {
     this.#bell = Promise.withResolvers()
     bell.resolve()
   }
+}
+
+/** In a word: figures change all the time, and what limits seldom does. */
+function limitOf(busy: BusyRatios | undefined): string {
+  return (busy && bottleneck(busy)?.stage) ?? 'nothing'
 }
 
 /** Throws Retryable: a leader that makes sense will decide anew. */

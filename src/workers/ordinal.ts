@@ -8,16 +8,22 @@ export interface StaticSettings {
   readonly hostname: string
 }
 
-/** Worker `ordinal` of `replicas` owns every slot whose remainder it is. Throws Configuration WORKERS_ORDINAL. */
-export function slotsByOrdinal(settings: StaticSettings): { readonly ordinal: number; readonly owned: number[] } {
-  const { slots, replicas } = settings
+/** Which of the workers this one is. Throws Configuration WORKERS_ORDINAL. */
+export function ownOrdinal(settings: StaticSettings): number {
+  const { replicas } = settings
   const ordinal = settings.ordinal ?? ordinalOf(settings.hostname)
   if (!Number.isSafeInteger(ordinal) || ordinal < 0 || ordinal >= replicas) {
     const message = `worker number ${ordinal} is not one of ${replicas} workers, which are numbered from 0 to ${replicas - 1}`
     throw new Configuration('WORKERS_ORDINAL', message)
   }
-  const owned = Array.from({ length: slots }, (_, slot) => slot).filter(slot => slot % replicas === ordinal)
-  return { ordinal, owned }
+  return ordinal
+}
+
+/** What each worker owns, by its ordinal: worker `n` of `replicas` has every slot whose remainder is `n`. */
+export function slotsByOrdinal({ slots, replicas }: Pick<StaticSettings, 'slots' | 'replicas'>): number[][] {
+  const all = Array.from({ length: replicas }, (): number[] => [])
+  for (let slot = 0; slot < slots; slot++) all[slot % replicas]!.push(slot)
+  return all
 }
 
 function ordinalOf(hostname: string): number {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { duration, time } from '../../src/admin/wording.ts'
+import { busyText, duration, time } from '../../src/admin/wording.ts'
 
 test.each([
   [null, '–'],
@@ -18,4 +18,9 @@ test('times are ISO 8601, with milliseconds only where there are any', () => {
   expect(time(1_700_000_000_000)).toBe('2023-11-14T22:13:20Z')
   expect(time(1_700_000_000_123)).toBe('2023-11-14T22:13:20.123Z')
   expect(time(null)).toBe('–')
+})
+
+test('how busy a worker is, in percent of each stage', () => {
+  expect(busyText({ source: 0.254, encode: 0.5, sink: 0 })).toBe('source 25 %, encode 50 %, sink 0 %')
+  expect(busyText(null)).toBe('–')
 })

@@ -27,7 +27,8 @@ orders    running  12 ms  2023-11-14T22:13:20Z  –         3          40       
 users     idle     –      2023-11-14T22:13:20Z  –         3          40       nothing: waits for changes
 
 1 slot, coordination none
-  this worker (this one): slots 0
+WORKER                  SLOTS  BUSY
+this worker (this one)  0      source 25 %, encode 13 %, sink 6 %
 What would help: A faster target or more partitions: pipeline orders waits for acknowledgements.
 `)
 })

@@ -49,6 +49,10 @@ describe('a worker whose slots are fixed', () => {
     const options = { slots: 4, ordinal: undefined, replicas: 2, hostname: 'm-1' }
     const workers = createWorkers({ coordination: 'static', ...options }, parts)
     expect(workers.status).toMatchObject({ coordination: 'static', name: '1', owned: [1, 3] })
+    expect(workers.status.workers).toEqual([
+      { name: '0', owned: [0, 2] },
+      { name: '1', owned: [1, 3] },
+    ])
     const { holder, notes, drained } = notingHolder()
     drained.resolve()
     const stop = new AbortController()

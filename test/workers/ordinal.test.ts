@@ -1,22 +1,26 @@
 import { describe, expect, it } from 'vitest'
-import { slotsByOrdinal } from '../../src/workers/ordinal.ts'
+import { ownOrdinal, slotsByOrdinal } from '../../src/workers/ordinal.ts'
 
 const settings = { slots: 8, ordinal: undefined, replicas: 3, hostname: 'mongo2kafka-1' }
 
 describe('slots by ordinal', () => {
   it.each([
-    ['the number that the host name ends with', {}, { ordinal: 1, owned: [1, 4, 7] }],
-    ['the number before the domain', { hostname: 'mongo2kafka-0.shop.svc' }, { ordinal: 0, owned: [0, 3, 6] }],
-    ['the setting first', { ordinal: 2 }, { ordinal: 2, owned: [2, 5] }],
-    ['nothing for the last of too many', { replicas: 9, ordinal: 8 }, { ordinal: 8, owned: [] }],
-    ['everything to the only one', { replicas: 1, ordinal: 0, slots: 2 }, { ordinal: 0, owned: [0, 1] }],
-  ])('take %s', (_, change, expected) => {
-    expect(slotsByOrdinal({ ...settings, ...change })).toEqual(expected)
+    ['the number that the host name ends with', {}, 1],
+    ['the number before the domain', { hostname: 'mongo2kafka-0.shop.svc' }, 0],
+    ['the setting first', { ordinal: 2 }, 2],
+    ['any of too many', { replicas: 9, ordinal: 8 }, 8],
+  ])('are those of %s', (_, change, expected) => {
+    expect(ownOrdinal({ ...settings, ...change })).toBe(expected)
   })
 
-  it('give every slot to exactly one', () => {
-    const all = [0, 1, 2].flatMap(ordinal => slotsByOrdinal({ ...settings, ordinal }).owned)
-    expect(all.sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7])
+  it('are dealt out in turn, every slot to exactly one', () => {
+    expect(slotsByOrdinal(settings)).toEqual([
+      [0, 3, 6],
+      [1, 4, 7],
+      [2, 5],
+    ])
+    expect(slotsByOrdinal({ slots: 2, replicas: 1 })).toEqual([[0, 1]])
+    expect(slotsByOrdinal({ slots: 1, replicas: 2 })).toEqual([[0], []])
   })
 
   it.each([
@@ -25,8 +29,8 @@ describe('slots by ordinal', () => {
     ['is not there', { hostname: 'laptop' }, 'does not end with a number'],
     ['is below 0', { ordinal: -1 }, 'worker number -1'],
   ])('refuse a number that %s', (_, change, message) => {
-    const share = () => slotsByOrdinal({ ...settings, ...change })
-    expect(share).toThrow(expect.objectContaining({ name: 'Configuration', code: 'WORKERS_ORDINAL' }))
-    expect(share).toThrow(message)
+    const number = () => ownOrdinal({ ...settings, ...change })
+    expect(number).toThrow(expect.objectContaining({ name: 'Configuration', code: 'WORKERS_ORDINAL' }))
+    expect(number).toThrow(message)
   })
 })

@@ -1,3 +1,4 @@
+import type { BusyRatios } from '../../src/busy.ts'
 import type { Lease } from '../../src/lease.ts'
 import { silentLogger } from '../../src/log.ts'
 import { silentMeter } from '../../src/meter.ts'
@@ -42,6 +43,8 @@ export class SimWorker {
   /** Why it gave slots back, one after the other. */
   readonly occasions: Occasion[] = []
   readonly stop = new AbortController()
+  /** As its pipelines would say. */
+  busy: BusyRatios | undefined
   ended: Promise<void> = Promise.resolve()
   isEnded = false
 
@@ -104,9 +107,12 @@ export class World {
     )
     this.#mutant.process?.(process)
     const openGroup = (_terms: GroupTerms) => this.#mutant.group?.(process.group(), process) ?? process.group()
-    const options = { slots: this.slots, name, deployment: 'd', cluster: 'c', sessionTimeoutMs, openGroup }
+    const busy = () => worker.busy
+    const options = { slots: this.slots, name, deployment: 'd', cluster: 'c', sessionTimeoutMs, openGroup, busy }
     const parts = { clock: process, log: silentLogger, meter: silentMeter }
-    const worker = new SimWorker(process, pauses => createWorkers({ coordination: 'kafka', ...options, pauses }, parts))
+    const worker: SimWorker = new SimWorker(process, pauses =>
+      createWorkers({ coordination: 'kafka', ...options, pauses }, parts),
+    )
     this.workers.push(worker)
     const holder = this.#holder(worker)
     const mutated = this.#mutant.holder?.(holder, process) ?? holder
