@@ -18,7 +18,7 @@ spec:
   {{- include "mongo2kafka.podPlacement" . | trim | nindent 2 }}
   serviceAccountName: {{ include "mongo2kafka.serviceAccountName" . }}
   automountServiceAccountToken: {{ .Values.serviceAccount.automountToken }}
-  enableServiceLinks: false
+  enableServiceLinks: false # A Service called m2k-… would otherwise become M2K_… variables, which the daemon refuses.
   terminationGracePeriodSeconds: {{ include "mongo2kafka.graceSeconds" . }}
   {{- with .Values.imagePullSecrets }}
   imagePullSecrets:
