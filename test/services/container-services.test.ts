@@ -116,7 +116,7 @@ test('on the engine of another machine ports are reached there, and the driver s
     throw new Error('enough')
   }, 'build.example')
   await startContainers({ mongodb: false, kafka: true }, listening(), partsOf(library))
-  const [{ environment, ports } = { environment: {}, ports: [] }] = library.asked
+  const { environment, ports } = library.asked[0]!
   const [port] = ports
   expect(environment.KAFKA_ADVERTISED_LISTENERS).toBe(`PLAINTEXT://build.example:${port?.host}`)
   expect(environment.KAFKA_LISTENERS).toContain(`PLAINTEXT://0.0.0.0:${port?.container}`)

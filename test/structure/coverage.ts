@@ -32,6 +32,7 @@ export const crossCutting: readonly string[] = [
   'test/bench/',
   'test/faults/',
   'test/helm/',
+  'test/image/',
   'test/security/',
   'test/simulation/',
   'test/integration/',
