@@ -86,16 +86,17 @@ function grown<T extends Column>(column: T, larger: T): T {
 
 /**
  * Blocks for all pipelines of a worker. A hundred pipelines hold theirs at the same moment, with a few records each;
- * one alone has a single block of some megabytes. So bytes are counted, not blocks.
+ * one alone has a single block of some megabytes. So bytes are counted, not blocks; and what has idled longest goes
+ * first, or blocks that a burst made large would leave no room for the many small ones after it.
  */
 export class RecordBlocks {
   readonly #idle: RecordBlock[] = []
   readonly #limitBytes: number
   #idleBytes = 0
   readonly #giveBack = (block: RecordBlock): void => {
-    if (this.#idleBytes + block.bytes.length > this.#limitBytes) return
     this.#idle.push(block)
     this.#idleBytes += block.bytes.length
+    while (this.#idleBytes > this.#limitBytes) this.#idleBytes -= this.#idle.shift()!.bytes.length
   }
 
   /** Keeps idle blocks of at most `limitBytes`. */

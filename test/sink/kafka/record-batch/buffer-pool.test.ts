@@ -26,3 +26,27 @@ test('it keeps no more than it is told, and nothing very large', () => {
   generous.give(huge)
   expect(generous.retainedBytes).toBe(0)
 })
+
+test('after a burst of large batches there is room for the small ones that follow', () => {
+  const large = 1 << 20
+  const pool = new BufferPool(4 * large)
+  for (const buffer of Array.from({ length: 4 }, () => pool.take(large))) pool.give(buffer)
+  expect(pool.retainedBytes).toBe(4 * large)
+  const small = pool.take(1)
+  pool.give(small)
+  expect(pool.take(1)).toBe(small)
+  pool.give(small)
+  expect(pool.retainedBytes).toBe(3 * large + small.length)
+})
+
+test('a size that is wanted again takes nothing away from one that was wanted later', () => {
+  const large = 1 << 20
+  const pool = new BufferPool(2 * large)
+  const [first, second, third] = [pool.take(large), pool.take(large), pool.take(large)]
+  const small = pool.take(1)
+  pool.give(small)
+  pool.give(first)
+  pool.give(second)
+  pool.give(third)
+  expect(pool.take(1)).toBe(small)
+})
