@@ -6,8 +6,15 @@ import { pipelineOptions } from './schema-pipeline.ts'
 const introduction = `# Configuration
 
 This page is generated from the schema in \`src/config/\`; a test compares them. \`config/minimal.yaml\` is the least
-that works, \`config/full.yaml\` has every option. \`mongo2kafka validate -c FILE\` checks a file alone and reports
-every problem at once, each as \`FILE:LINE:COLUMN path: message\`.
+that works, \`config/full.yaml\` has every option.
+
+- \`mongo2kafka validate -c FILE\` checks a file alone and reports every problem at once, each as
+  \`FILE:LINE:COLUMN path: message\`.
+- \`mongo2kafka config print -c FILE\` shows what is in effect, without secrets, and behind each value where it is from:
+  a line of the file, an environment variable, \`--set\`, or the default. \`--json\` is for scripts.
+- \`mongo2kafka config schema\` prints the JSON Schema (draft-07) of such files. Editors that know YAML schemas complete and
+  check with it: save it as \`mongo2kafka.schema.json\`, and begin the file with
+  \`# yaml-language-server: $schema=mongo2kafka.schema.json\`. It takes whatever may be right, so \`validate\` finds more.
 
 ## Values
 
