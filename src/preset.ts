@@ -29,11 +29,17 @@ export interface Preset {
   readonly checkpoints: boolean
   /** Whether a topic can be given more partitions later. */
   readonly growingTopics: boolean
+  /** Whether it is known to create nothing where CreateTopics says `validate_only`, so that it can be asked. */
+  readonly validatesTopics: boolean
   /** A longer request is refused, or costs the connection; undefined: the topic's max.message.bytes alone counts. */
   readonly requestLimitBytes: number | undefined
   /** What one partition takes in a second; undefined: no limit of its own. */
   readonly partitionBytesPerSecond: number | undefined
+  /** Error codes of Produce by which it says that it is given too much, besides Kafka's own THROTTLING_QUOTA_EXCEEDED. */
+  readonly throttleErrors: readonly number[]
 }
+
+const policyViolation = 44
 
 const everyCompression: readonly BatchCompression[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd']
 
@@ -48,8 +54,10 @@ const apache = {
   compaction: true,
   checkpoints: true,
   growingTopics: true,
+  validatesTopics: true,
   requestLimitBytes: undefined,
   partitionBytesPerSecond: undefined,
+  throttleErrors: [],
 } as const
 
 export const presets: Readonly<Record<PresetName, Preset>> = {
@@ -66,8 +74,10 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
     compaction: false,
     checkpoints: false,
     growingTopics: false,
+    validatesTopics: false,
     requestLimitBytes: 1_000_000,
     partitionBytesPerSecond: 1_000_000,
+    throttleErrors: [],
   },
   'oci-kafka': { ...apache, name: 'oci-kafka', title: 'OCI Streaming with Apache Kafka' },
   'event-hubs': {
@@ -77,7 +87,9 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
     transactions: false,
     compressions: ['none', 'gzip'],
     checkpoints: false,
+    validatesTopics: false,
     requestLimitBytes: 1_000_000,
+    throttleErrors: [policyViolation],
   },
   msk: { ...apache, name: 'msk', title: 'Amazon MSK' },
   redpanda: { ...apache, name: 'redpanda', title: 'Redpanda' },

@@ -14,6 +14,8 @@ export interface CheckpointTopic {
 const topicResource = 2
 const unknownTopic = 3
 const leaderNotAvailable = 5
+/** INVALID_CONFIG and POLICY_VIOLATION. */
+const refusals: ReadonlySet<unknown> = new Set([40, 44])
 const createTimeoutMs = 10_000
 const pollMs = 100
 
@@ -54,7 +56,10 @@ function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined
 }
 
-/** Others may create it at the same time. Ends when the brokers know of it. Throws kafkajs's errors. */
+/**
+ * Others may create it at the same time. Ends when the brokers know of it. Throws Configuration CHECKPOINT_TOPIC where
+ * the target does not allow the settings, or kafkajs's errors.
+ */
 export async function createCheckpointTopic(
   admin: Admin,
   wanted: CheckpointTopic,
@@ -64,9 +69,25 @@ export async function createCheckpointTopic(
   const { topic, slots, replication } = wanted
   const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }))
   const config = { topic, numPartitions: slots, replicationFactor: replication ?? -1, configEntries }
-  await admin.createTopics({ topics: [config], timeout: createTimeoutMs, waitForLeaders: false })
+  try {
+    await admin.createTopics({ topics: [config], timeout: createTimeoutMs, waitForLeaders: false })
+  } catch (error) {
+    throw refusesSettings(error) ? refused(topic, error) : error
+  }
   // kafkajs's own wait gives up at a broker that has not heard of the topic yet.
   while (!(await hasLeaders(admin, topic))) await clock.sleep(pollMs, signal)
+}
+
+/** The error of one topic is inside of one for all that were to be created. */
+function refusesSettings(error: unknown): boolean {
+  const errors: readonly unknown[] = error instanceof Error && 'errors' in error ? (error.errors as unknown[]) : [error]
+  return errors.some(each => refusals.has(codeOf(each)))
+}
+
+function refused(topic: string, cause: unknown): Configuration {
+  const wanted = Object.entries(settings).map(([name, value]) => `${name}=${value}`)
+  const message = `the target does not create topic ${topic} with ${wanted.join(', ')}: set checkpoint.store: mongodb`
+  return new Configuration('CHECKPOINT_TOPIC', message, { cause })
 }
 
 /**

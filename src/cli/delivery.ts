@@ -33,7 +33,8 @@ export function chooseDelivery(
 }
 
 /** The plan in one line: `target: …, delivery: …, because …`. */
-export function planText({ title, because }: TargetAbout, choice: DeliveryChoice): string {
+export function planText({ title, because, topics }: TargetAbout, choice: DeliveryChoice): string {
   const reasons = [choice.because, ...because.filter(reason => !choice.because.includes(reason))]
-  return `target: ${title}, delivery: ${choice.delivery}, because ${reasons.join('; ')}`
+  const ofTopics = topics === undefined ? '' : `; ${topics}`
+  return `target: ${title}, delivery: ${choice.delivery}, because ${reasons.join('; ')}${ofTopics}`
 }

@@ -15,6 +15,8 @@ export interface TargetAbout {
   readonly title: string
   /** Empty where nothing is missing. */
   readonly because: readonly string[]
+  /** What its topics can be, and who says so; absent: nothing to say. */
+  readonly topics?: string | undefined
   /** What one partition takes in a second; absent: no limit of its own. */
   readonly partitionBytesPerSecond?: number | undefined
 }

@@ -36,7 +36,8 @@ export async function openTarget(common: Common, signal: AbortSignal): Promise<T
   const settings = kafkaSettings(common)
   const { client, probeTopic } = config.sink
   const preset = presets[config.sink.preset]
-  const target = createKafkaTarget({ settings, client, preset, probeTopic, producer, clock, log, meter })
+  const asked = { probeTopic, askedTopic: `mongo2kafka.${config.name}.probe` }
+  const target = createKafkaTarget({ settings, client, preset, ...asked, producer, clock, log, meter })
   try {
     await target.check(signal)
     if (!target.capabilities.headers) warnOfTombstones(common)
@@ -63,6 +64,7 @@ function withTailReader(target: KafkaTarget, title: string, reader: PartitionRea
     about: {
       title: `${title} by ${plan.client}`,
       because: plan.because,
+      topics: plan.topics.text,
       partitionBytesPerSecond: plan.partitionBytesPerSecond,
     },
     tailReader: capabilities.transactions ? undefined : new Tails(reader, capabilities.headers),

@@ -1,12 +1,14 @@
 import { Kafka, logLevel } from 'kafkajs'
-import { expect, it } from 'vitest'
+import { expect, inject, it } from 'vitest'
 import { openKafkaCheckpoints } from '../../src/checkpoint/kafka.ts'
 import { systemClock } from '../../src/clock.ts'
 import { startBroker } from '../../src/services/broker.ts'
 import { PartitionReader } from '../../src/sink/kafka/reading/partition-reader.ts'
 import type { TransactionalSink } from '../../src/sink/sink.ts'
 import { options } from '../services/servers.ts'
-import { targetFor } from '../sink/kafka/fixture.ts'
+import { freshTopic, targetFor } from '../sink/kafka/fixture.ts'
+import { KafkaProxy } from '../sink/kafka/proxy/proxy.ts'
+import { topicsKeeper } from '../sink/kafka/proxy/topics-door.ts'
 import { accessTo, messagesOf, never } from './kafka-fixture.ts'
 import { sample } from './sample.ts'
 
@@ -66,4 +68,22 @@ it('stays small, so that a load after very many commits reads little', { timeout
   for (const pipeline of ['p0', 'p1', 'p2']) {
     expect((await store.load(pipeline, 0, never))?.epoch).toBeGreaterThan(epoch - 3)
   }
+})
+
+it.each([
+  ['an invalid setting', 40],
+  ['its policy', 44],
+])('names the way out where the target does not allow its settings: %s', async (_, errorCode) => {
+  const errorOf = (config: ReadonlyMap<string, string | null>) => (config.has('segment.bytes') ? errorCode : undefined)
+  await using proxy = await KafkaProxy.open({
+    brokers: inject('kafkaBrokers'),
+    keeper: () => topicsKeeper({ errorOf }),
+  })
+  const deployment = freshTopic('strict')
+  const opening = openKafkaCheckpoints({ ...accessTo(proxy.brokers), deployment, replication: 1 }, never)
+  await expect(opening).rejects.toMatchObject({
+    name: 'Configuration',
+    code: 'CHECKPOINT_TOPIC',
+    message: expect.stringMatching(/segment\.bytes=16777216.*: set checkpoint\.store: mongodb/),
+  })
 })

@@ -44,4 +44,7 @@ test('the plan is one line, which names the target, the delivery and every reaso
   expect(planText({ title: 'Apache Kafka by platformatic', because: [] }, all)).toBe(
     'target: Apache Kafka by platformatic, delivery: exactly-once, because Kafka has transactions',
   )
+  expect(planText({ title: 'Redpanda by platformatic', because: [], topics: 'topics can be compacted' }, all)).toBe(
+    'target: Redpanda by platformatic, delivery: exactly-once, because Kafka has transactions; topics can be compacted',
+  )
 })

@@ -5,6 +5,7 @@ import type { Clock } from '../../clock.ts'
 import type { Logger } from '../../log.ts'
 import { AdvisingKafka } from './acl-kafkajs.ts'
 import { clientLog } from './client-log.ts'
+import { mendKafkajsErrors } from './kafkajs-errors.ts'
 import { mendKafkajsTimers } from './kafkajs-timers.ts'
 import { kafkajsLogin } from './login/kafkajs-login.ts'
 import type { Tls } from './login/tls.ts'
@@ -57,6 +58,7 @@ export interface Client {
 
 export function createClient(options: ClientOptions): Client {
   mendKafkajsTimers()
+  mendKafkajsErrors()
   const { settings, log, clock, patience, onRetry = () => {} } = options
   const sockets = new Map<Socket, string>()
   const droppedUntilMs = new Map<string, number>()

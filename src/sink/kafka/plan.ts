@@ -1,6 +1,7 @@
 import { Configuration } from '../../errors.ts'
 import type { Preset } from '../../preset.ts'
 import type { Capabilities } from '../sink.ts'
+import type { TopicAnswers } from './capabilities.ts'
 import { pacedBatchBytes } from './pacing.ts'
 import type { RoundTrip } from './round-trip.ts'
 import type { ClientChoice, ProducerSettings } from './settings.ts'
@@ -24,12 +25,23 @@ export interface Probed {
   readonly refusesProducerIds: boolean
   /** undefined: no topic for it was configured. */
   readonly roundTrip: RoundTrip | undefined
+  /** What it said of its topics. */
+  readonly topics: TopicAnswers
+}
+
+/** What topics of a target can be. */
+export interface TopicPlan {
+  readonly compaction: boolean
+  readonly growing: boolean
+  /** The same for people, with who says so. */
+  readonly text: string
 }
 
 /** How records are produced to one target. */
 export interface ProducingPlan {
   readonly client: Exclude<ClientChoice, 'auto'>
   readonly capabilities: Capabilities
+  readonly topics: TopicPlan
   /** Bound of a record batch, and of a request. */
   readonly batchBytes: number
   /** A record beyond it can never pass; undefined: the topic's own limit alone counts. */
@@ -59,7 +71,20 @@ export function planProducing(preset: Preset, wishes: Wishes, probed: Probed): P
     because.push(`a partition takes ${megabytes(partitionBytesPerSecond)} MB/s, so bytes are paced`)
   }
   const capabilities = { headers, idempotence, transactions }
-  return { client, capabilities, batchBytes, recordLimitBytes: requestLimitBytes, partitionBytesPerSecond, because }
+  const topics = planTopics(preset, probed)
+  const limits = { batchBytes, recordLimitBytes: requestLimitBytes, partitionBytesPerSecond }
+  return { client, capabilities, topics, ...limits, because }
+}
+
+function planTopics(preset: Preset, { support, topics }: Probed): TopicPlan {
+  const compaction = topics.compaction ?? preset.compaction
+  const isListed = support.addsPartitions || !preset.growingTopics
+  const growing = topics.growing ?? (preset.growingTopics && isListed)
+  const sourceOf = (answer: boolean | undefined) => (answer === undefined ? `as ${preset.title} is known` : 'asked')
+  const whyGrowing = isListed ? sourceOf(topics.growing) : 'it does not list CreatePartitions'
+  const can = (is: boolean) => (is ? 'can' : 'cannot')
+  const text = `topics ${can(compaction)} be compacted (${sourceOf(topics.compaction)}) and ${can(growing)} be given more partitions (${whyGrowing})`
+  return { compaction, growing, text }
 }
 
 function hasIdempotence({ title, idempotence }: Preset, probed: Probed, because: string[]): boolean {

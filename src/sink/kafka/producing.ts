@@ -27,6 +27,8 @@ export interface ProducingOptions {
   readonly preset: Preset
   /** For a round trip; undefined: nothing is written to find out more. */
   readonly probeTopic: string | undefined
+  /** See ProbeOptions. */
+  readonly askedTopic: string | undefined
   readonly client: ClientChoice
   readonly producer: ProducerSettings
   readonly limits: TopicLimits
@@ -68,10 +70,11 @@ function guarded(sink: Sink, { recordLimitBytes, capabilities }: ProducingPlan):
 }
 
 /** A broker is given up before the producer gives up, so that there is time for another connection. */
-function wireOptions({ settings, producer, clock }: ProducingOptions): WireOptions {
+function wireOptions({ settings, preset, producer, clock }: ProducingOptions): WireOptions {
   const requestTimeoutMs = Math.min(defaultWireLimits.requestTimeoutMs, producer.deliveryTimeoutMs)
   const ackTimeoutMs = Math.min(defaultWireLimits.ackTimeoutMs, requestTimeoutMs)
-  return { settings, limits: { ...defaultWireLimits, requestTimeoutMs, ackTimeoutMs }, clock: steady(clock) }
+  const limits = { ...defaultWireLimits, requestTimeoutMs, ackTimeoutMs }
+  return { settings, limits, throttleErrors: preset.throttleErrors, clock: steady(clock) }
 }
 
 /** Record batches of our own; all pipelines share one connection a broker. */
@@ -145,13 +148,18 @@ class KafkajsProducing implements Producing {
 
   async open({ pipeline, transactions }: SinkRequest, signal: AbortSignal): Promise<Sink> {
     if (transactions) throw unsupported('records are sent by kafkajs, without transactions')
-    const { settings, producer, limits, countPartitions, meter } = this.#options
+    const { settings, producer, preset, limits, countPartitions, meter } = this.#options
+    const { throttleErrors } = preset
     const clock = steady(this.#options.clock)
     const log = this.#options.log.child({ pipeline })
     const onRetry = () => meter.count('sink_retries_total', { pipeline })
+    const onThrottled = (waitMs: number) => meter.count('sink_throttled_seconds_total', { pipeline }, waitMs / 1_000)
     const { capabilities } = this.plan
     const { idempotence: idempotent } = capabilities
-    const client = await KafkajsProducer.open({ settings, producer, idempotent, log, clock, onRetry }, signal)
+    const client = await KafkajsProducer.open(
+      { settings, producer, idempotent, throttleErrors, log, clock, onRetry, onThrottled },
+      signal,
+    )
     const shared = { capabilities, limits, countPartitions, meter, pacing: this.#pacing }
     return guarded(new KafkajsSink({ pipeline, producer: client, settings: producer, ...shared }), this.plan)
   }

@@ -1,4 +1,4 @@
-import type { Clock } from '../../clock.ts'
+import { type Clock, steady } from '../../clock.ts'
 import { Configuration } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
 import type { Meter } from '../../meter.ts'
@@ -22,6 +22,8 @@ export interface KafkaTargetOptions {
   readonly preset?: Preset
   /** An existing topic for a round trip; absent: nothing is written to find out more. */
   readonly probeTopic?: string | undefined
+  /** A topic that does not exist and is never made: whether it could be is asked; absent: nothing is asked about topics. */
+  readonly askedTopic?: string | undefined
   readonly producer: ProducerSettings
   readonly clock: Clock
   readonly log: Logger
@@ -68,8 +70,8 @@ class Target implements KafkaTarget {
     const { partitionBytesPerSecond, growingTopics } = preset
     this.#preset = preset
     if (partitionBytesPerSecond !== undefined) {
-      this.#demand = new Demand(partitionBytesPerSecond, clock, advice =>
-        log.warn({ ...advice }, adviceText(advice, growingTopics)),
+      this.#demand = new Demand(partitionBytesPerSecond, steady(clock), advice =>
+        log.warn({ ...advice }, adviceText(advice, this.#plan?.topics.growing ?? growingTopics)),
       )
     }
     this.#limits = new TopicLimits(producer.batchBytes)
@@ -119,9 +121,9 @@ class Target implements KafkaTarget {
   #choose(signal: AbortSignal): Promise<Producing> {
     const limits = this.#limits
     const countPartitions = this.#topics.partitions.bind(this.#topics)
-    const { probeTopic } = this.#options
+    const { probeTopic, askedTopic } = this.#options
     const onTurn = this.#demand?.add.bind(this.#demand)
-    const options = { ...this.#options, preset: this.#preset, probeTopic, limits, countPartitions, onTurn }
+    const options = { ...this.#options, preset: this.#preset, probeTopic, askedTopic, limits, countPartitions, onTurn }
     this.#producing ??= chooseProducing(options, signal).catch(error => {
       this.#producing = undefined
       throw error
@@ -155,7 +157,18 @@ class Target implements KafkaTarget {
       return partitions
     } catch (error) {
       signal.throwIfAborted()
-      throw faultOf(error, `prepare topic ${topic}`)
+      const fault = faultOf(error, `prepare topic ${topic}`)
+      const isRefused = fault.code === 'SINK_REJECTED' && this.#plan?.topics.compaction === false
+      throw isRefused && isCompacted(spec) ? notCompacted(topic, error) : fault
     }
   }
+}
+
+function isCompacted({ config }: TopicSpec): boolean {
+  return config['cleanup.policy']?.includes('compact') === true
+}
+
+function notCompacted(topic: string, cause: unknown): Configuration {
+  const message = `topic ${topic}: the target does not compact topics: leave topicConfig cleanup.policy out, and let consumers keep the last value of each key`
+  return new Configuration('SINK_UNSUPPORTED', message, { cause })
 }

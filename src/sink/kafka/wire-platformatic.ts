@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.ts'
 import { Retryable } from '../../errors.ts'
 import { AnyBroker } from './any-broker.ts'
+import { throttlingQuotaExceeded } from './producer/produce-errors.ts'
 import { addPartitionsToTxnApi, addPartitionsToTxnRequest } from './protocol/add-partitions-to-txn.ts'
 import { apiVersionsRequest, speaks } from './protocol/api-versions.ts'
 import { describeTransactionRequest, describeTransactionsApi } from './protocol/describe-transactions.ts'
@@ -46,6 +47,8 @@ export const defaultWireLimits: WireLimits = {
 export interface WireOptions {
   readonly settings: KafkaSettings
   readonly limits: WireLimits
+  /** Errors of Produce by which this target says that it is given too much; absent: Kafka's own alone. */
+  readonly throttleErrors?: readonly number[] | undefined
   readonly clock: Clock
 }
 
@@ -62,7 +65,15 @@ export interface WireSupport {
   readonly transactions: boolean
   /** Highest version of Produce, 0 where it lists none. */
   readonly produceVersion: number
+  /** It can be asked whether it would create a topic: CreateTopics with `validate_only`. */
+  readonly validatesTopics: boolean
+  /** CreatePartitions. */
+  readonly addsPartitions: boolean
 }
+
+/** Version 2, of Kafka 0.11, is the first that has `validate_only` and is still spoken by Kafka 4. */
+const createTopicsApi = { apiKey: 19, apiVersion: 2 }
+const createPartitionsApi = 37
 
 /** Asks one broker; throws Faults as `Wire` does. */
 export async function probeWire(options: WireOptions, signal: AbortSignal): Promise<WireSupport> {
@@ -75,21 +86,25 @@ export async function probeWire(options: WireOptions, signal: AbortSignal): Prom
     idempotence,
     transactions: idempotence && speaksAll(findCoordinatorApi, addPartitionsToTxnApi, endTxnApi),
     produceVersion: versions.get(produceApi.apiKey)?.highest ?? 0,
+    validatesTopics: speaksAll(createTopicsApi),
+    addsPartitions: versions.has(createPartitionsApi),
   }
 }
 
 class PlatformaticWire implements Wire {
   readonly #settings: KafkaSettings
   readonly #limits: WireLimits
+  readonly #throttleErrors: readonly number[]
   readonly #anyBroker: AnyBroker
   readonly #disposing = new AbortController()
   readonly #connections = new Set<WireConnection>()
   /** By the newest metadata. */
   #brokers: ReadonlyMap<number, BrokerAddress> = new Map()
 
-  constructor({ settings, limits, clock }: WireOptions) {
+  constructor({ settings, limits, throttleErrors = [], clock }: WireOptions) {
     this.#settings = settings
     this.#limits = limits
+    this.#throttleErrors = throttleErrors
     this.#anyBroker = new AnyBroker({
       bootstrap: settings.brokers,
       open: (address, signal) => this.#open(address, limits.questionTimeoutMs, signal),
@@ -104,7 +119,7 @@ class PlatformaticWire implements Wire {
 
   async connect(nodeId: number, signal: AbortSignal): Promise<BrokerConnection> {
     const connection = await this.#keep(nodeId, this.#limits.requestTimeoutMs, signal)
-    return new ProduceConnection(nodeId, connection, this.#limits.ackTimeoutMs)
+    return new ProduceConnection(nodeId, connection, this.#limits.ackTimeoutMs, this.#throttleErrors)
   }
 
   async findCoordinator(transactionalId: string, signal: AbortSignal): Promise<number> {
@@ -157,15 +172,27 @@ class ProduceConnection implements BrokerConnection {
   readonly nodeId: number
   readonly #connection: WireConnection
   readonly #ackTimeoutMs: number
+  readonly #throttleErrors: readonly number[]
 
-  constructor(nodeId: number, connection: WireConnection, ackTimeoutMs: number) {
+  constructor(nodeId: number, connection: WireConnection, ackTimeoutMs: number, throttleErrors: readonly number[]) {
     this.nodeId = nodeId
     this.#connection = connection
     this.#ackTimeoutMs = ackTimeoutMs
+    this.#throttleErrors = throttleErrors
   }
 
-  produce(batches: readonly ProduceBatch[], transactionalId?: string): Promise<ProduceAnswer> {
-    return this.#connection.request(produceRequest(batches, this.#ackTimeoutMs, transactionalId))
+  async produce(batches: readonly ProduceBatch[], transactionalId?: string): Promise<ProduceAnswer> {
+    const request = produceRequest(batches, this.#ackTimeoutMs, transactionalId)
+    const answer = await this.#connection.request(request)
+    return this.#throttleErrors.length === 0 ? answer : this.#inKafkasWords(answer)
+  }
+
+  #inKafkasWords({ results, throttleMs }: ProduceAnswer): ProduceAnswer {
+    const isThrottle = (code: number) => this.#throttleErrors.includes(code)
+    const translated = results.map(result =>
+      isThrottle(result.errorCode) ? { ...result, errorCode: throttlingQuotaExceeded } : result,
+    )
+    return { results: translated, throttleMs }
   }
 
   close(): void {

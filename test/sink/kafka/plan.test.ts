@@ -2,9 +2,11 @@ import { describe, expect, test } from 'vitest'
 import { type PresetName, presets } from '../../../src/preset.ts'
 import { type Probed, planProducing, type Wishes } from '../../../src/sink/kafka/plan.ts'
 
-const modern = { producing: true, idempotence: true, transactions: true, produceVersion: 12 }
-const old = { producing: false, idempotence: false, transactions: false, produceVersion: 5 }
-const asked: Probed = { support: modern, refusesProducerIds: false, roundTrip: undefined }
+const topicApis = { validatesTopics: true, addsPartitions: true }
+const modern = { producing: true, idempotence: true, transactions: true, produceVersion: 12, ...topicApis }
+const old = { producing: false, idempotence: false, transactions: false, produceVersion: 5, ...topicApis }
+const unasked = { compaction: undefined, growing: undefined }
+const asked: Probed = { support: modern, refusesProducerIds: false, roundTrip: undefined, topics: unasked }
 const wishes: Wishes = { client: 'auto', compression: 'none', batchBytes: 512 << 10 }
 
 const planOf = (preset: PresetName, wish: Partial<Wishes> = {}, probed: Partial<Probed> = {}) =>
@@ -83,5 +85,23 @@ describe('the plan for a target', () => {
     const plan = planOf('kafka', { client: 'kafkajs' })
     expect(plan.capabilities).toEqual({ headers: true, idempotence: true, transactions: false })
     expect(plan.because).toEqual(['records are sent by kafkajs, without transactions'])
+  })
+
+  test('what topics can be, and who says so: the target itself, what it lists, or what is known of it', () => {
+    const textOf = (preset: PresetName, probed: Partial<Probed> = {}) => planOf(preset, {}, probed).topics.text
+    expect(textOf('kafka', { topics: { compaction: true, growing: true } })).toBe(
+      'topics can be compacted (asked) and can be given more partitions (asked)',
+    )
+    expect(textOf('msk', { topics: { compaction: false, growing: undefined } })).toBe(
+      'topics cannot be compacted (asked) and can be given more partitions (as Amazon MSK is known)',
+    )
+    expect(textOf('kafka', { support: { ...modern, addsPartitions: false } })).toBe(
+      'topics can be compacted (as Apache Kafka is known) and cannot be given more partitions (it does not list CreatePartitions)',
+    )
+    expect(planOf('oci-streaming', {}, { support: { ...old, addsPartitions: false } }).topics).toEqual({
+      compaction: false,
+      growing: false,
+      text: 'topics cannot be compacted (as OCI Streaming is known) and cannot be given more partitions (as OCI Streaming is known)',
+    })
   })
 })

@@ -7,6 +7,7 @@ import type { OutRecord } from '../../../record.ts'
 import { backOffMs } from '../../../retry.ts'
 import { protocolCode, verdictOf } from '../classify.ts'
 import { ackTimeoutMs, type Client, createClient, requestTimeoutMs } from '../client.ts'
+import { throttlingQuotaExceeded } from '../producer/produce-errors.ts'
 import type { KafkaSettings, ProducerSettings } from '../settings.ts'
 import { compressionType } from './codecs.ts'
 
@@ -14,6 +15,8 @@ const connectLimitMs = 30_000
 const closeLimitMs = 3_000
 const attemptLimit = 5
 const resendBackOff = { initialMs: 100, maxMs: 1_000 }
+/** Quotas are counted by the second, or by longer. */
+const throttledBackOff = { initialMs: 250, maxMs: 2_000 }
 /**
  * Shorter than a request may take: kafkajs does not ask for the leader again after a request that timed out, unless
  * what it knows is that old. Else it would go on sending to a broker that hangs and leads nothing any more.
@@ -24,8 +27,12 @@ const explicitPartitions: ICustomPartitioner = () => args => args.message.partit
 
 /** Brings the records of one partition at a time to it. The sink never has two sends of a partition outstanding. */
 export interface PartitionProducer {
-  /** Settles when all in-sync replicas have every record, in order and once. Rejects with the client's error or a Fault. */
-  send(topic: string, partition: number, records: readonly OutRecord[]): Promise<void>
+  /**
+   * Settles when all in-sync replicas have every record, in order and once. Rejects with the client's error or a Fault.
+   * An aborted `ending` rejects with its reason where the target refuses for being given too much: nothing of the batch
+   * is there then. What is on the wire it leaves alone.
+   */
+  send(topic: string, partition: number, records: readonly OutRecord[], ending?: AbortSignal): Promise<void>
   /** Goes on with a new producer id. Only while no send is outstanding. Rejects as `send`. */
   exchange(): Promise<void>
   /** Ends what is under way: no byte reaches a broker afterwards. Takes at most a few seconds. */
@@ -40,6 +47,10 @@ export interface KafkajsProducerOptions {
   readonly log: Logger
   readonly clock: Clock
   readonly onRetry: () => void
+  /** Errors by which this target says that it is given too much, besides THROTTLING_QUOTA_EXCEEDED. */
+  readonly throttleErrors?: readonly number[]
+  /** The target refused a batch because it is given too much, which is waited for. */
+  readonly onThrottled?: (waitMs: number) => void
 }
 
 /**
@@ -62,7 +73,8 @@ export interface KafkajsProducerOptions {
  * - It retries after `disconnect`: see `Client.cut`.
  *
  * Where the target knows no producer ids a second attempt could append twice. There each send is one attempt, and who
- * replays after its failure asks the topic what arrived.
+ * replays after its failure asks the topic what arrived. A batch that is refused because the target is given too much is
+ * sent again all the same, until its time is over: by its answer it was not appended.
  */
 export class KafkajsProducer implements PartitionProducer {
   readonly #options: KafkajsProducerOptions
@@ -86,10 +98,10 @@ export class KafkajsProducer implements PartitionProducer {
     return producer
   }
 
-  async send(topic: string, partition: number, records: readonly OutRecord[]): Promise<void> {
+  async send(topic: string, partition: number, records: readonly OutRecord[], ending?: AbortSignal): Promise<void> {
     const { clock, producer } = this.#options
     const client = this.#client
-    await withDeadline(this.#deliver(topic, partition, records), {
+    await withDeadline(this.#deliver(topic, partition, records, ending), {
       limitMs: producer.deliveryTimeoutMs,
       late: () => lateFault(topic, partition, producer.deliveryTimeoutMs),
       clock,
@@ -129,12 +141,18 @@ export class KafkajsProducer implements PartitionProducer {
   }
 
   /** Until the answer names the partition. What is sent again is what was sent. */
-  async #deliver(topic: string, partition: number, records: readonly OutRecord[]): Promise<void> {
+  async #deliver(
+    topic: string,
+    partition: number,
+    records: readonly OutRecord[],
+    ending: AbortSignal | undefined,
+  ): Promise<void> {
     const { clock, onRetry, idempotent } = this.#options
     const client = this.#client
     const messages = records.map(toMessage)
     const attempts = idempotent ? attemptLimit : 1
-    for (let attempt = 1; ; attempt += 1) {
+    let refusals = 0
+    for (let attempt = 1; ; ) {
       try {
         const answer = await this.#producer.send({
           topic,
@@ -146,11 +164,32 @@ export class KafkajsProducer implements PartitionProducer {
         if (answer.some(({ topicName, partition: answered }) => topicName === topic && answered === partition)) return
         if (attempt >= attempts) throw unanswered(topic, partition)
       } catch (error) {
-        if (client.isCut || attempt >= attempts || !isOfTheClient(error)) throw error
+        if (client.isCut) throw error
+        if (this.#isThrottled(error)) {
+          refusals += 1
+          await this.#waitForQuota(refusals, ending)
+          if (client.isCut) throw error
+          continue
+        }
+        if (attempt >= attempts || !isOfTheClient(error)) throw error
       }
       onRetry()
       await clock.sleep(backOffMs(resendBackOff, attempt, clock))
+      attempt += 1
     }
+  }
+
+  #isThrottled(error: unknown): boolean {
+    const code = protocolCode(error)
+    const { throttleErrors = [] } = this.#options
+    return code === throttlingQuotaExceeded || (code !== undefined && throttleErrors.includes(code))
+  }
+
+  async #waitForQuota(refusals: number, ending: AbortSignal | undefined): Promise<void> {
+    const { clock, onThrottled } = this.#options
+    const waitMs = backOffMs(throttledBackOff, refusals, clock)
+    onThrottled?.(waitMs)
+    await clock.sleep(waitMs, ending)
   }
 }
 

@@ -15,6 +15,8 @@ export type Meaning = 'acknowledged' | 'retry' | 'retry-elsewhere' | 'out-of-ord
 
 /** What stands for a connection that went without an answer: whether the broker has the batch is not known. */
 export const networkException = 13
+/** The target is given too much; nothing of the batch is there (KIP-599; in answers to Produce only some services say it). */
+export const throttlingQuotaExceeded = 89
 const messageTooLarge = 10
 const recordListTooLarge = 18
 
@@ -32,7 +34,7 @@ const table: Readonly<Record<number, readonly [name: string, meaning: Meaning]>>
   19: ['NOT_ENOUGH_REPLICAS', 'retry'],
   20: ['NOT_ENOUGH_REPLICAS_AFTER_APPEND', 'retry'],
   51: ['CONCURRENT_TRANSACTIONS', 'retry'],
-  89: ['THROTTLING_QUOTA_EXCEEDED', 'retry'],
+  [throttlingQuotaExceeded]: ['THROTTLING_QUOTA_EXCEEDED', 'retry'],
   3: ['UNKNOWN_TOPIC_OR_PARTITION', 'retry-elsewhere'],
   5: ['LEADER_NOT_AVAILABLE', 'retry-elsewhere'],
   6: ['NOT_LEADER_OR_FOLLOWER', 'retry-elsewhere'],

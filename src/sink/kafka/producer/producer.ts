@@ -9,7 +9,7 @@ import type { Lane, LaneOwner } from './lane.ts'
 import { Lanes } from './lanes.ts'
 import { openTransactions } from './open-transactions.ts'
 import { PartitionQueue } from './partition-queue.ts'
-import { meaningOf, nameOf, networkException } from './produce-errors.ts'
+import { meaningOf, nameOf, networkException, throttlingQuotaExceeded } from './produce-errors.ts'
 import type { ProducerParts } from './producer-parts.ts'
 import { QueuedBatch } from './queued-batch.ts'
 import { fencedOr, impossibleRecord, lateFault, refusalOf } from './refusals.ts'
@@ -154,8 +154,10 @@ export class Producer implements LaneOwner, AsyncDisposable {
       this.#transactions?.acknowledged(batch)
     }
     if (this.#ended !== undefined) this.#finishIfQuiet()
-    else if (lane.queue.rewind()) dispatcher.again(lane)
-    else dispatcher.offer(lane)
+    else if (lane.queue.rewind()) {
+      dispatcher.again(lane)
+      if (errorCode === throttlingQuotaExceeded) this.throttled(Math.max(0, lane.restUntilMs - this.#clock.nowMs()))
+    } else dispatcher.offer(lane)
   }
 
   throttled(throttleMs: number): void {

@@ -19,7 +19,12 @@ export interface Doorkeeper {
 /** What becomes of the requests and answers of every connection. */
 export interface Cluster {
   admits(question: Question, sizeBytes: number): boolean
-  examine(question: Question, frame: Buffer): Promise<{ readonly frame: Buffer } | { readonly body: Buffer }>
+  /** `ended`: of the connection. Then it may reject: nobody waits for the answer. */
+  examine(
+    question: Question,
+    frame: Buffer,
+    ended: AbortSignal,
+  ): Promise<{ readonly frame: Buffer } | { readonly body: Buffer }>
   answer(question: Question, body: Buffer): Promise<Buffer | undefined>
 }
 
@@ -39,6 +44,7 @@ export class Link {
   readonly #keeper: Doorkeeper | undefined
   readonly #onEnd: () => void
   readonly #asked: Question[] = []
+  readonly #ended = new AbortController()
   #asking: Promise<void> = Promise.resolve()
   #answering: Promise<void> = Promise.resolve()
 
@@ -64,12 +70,15 @@ export class Link {
   }
 
   end(): void {
+    this.#ended.abort()
     this.#client.destroy()
     this.#broker.destroy()
     this.#onEnd()
   }
 
+  /** What still waits in line when the connection ends is never asked. */
   async #ask(frame: Buffer): Promise<void> {
+    if (this.#ended.signal.aborted) return
     const question: Question = {
       apiKey: frame.readInt16BE(4),
       version: frame.readInt16BE(6),
@@ -83,11 +92,16 @@ export class Link {
       const met = this.#keeper?.meet(question.apiKey, question.version, bodyOf(frame)) ?? 'pass'
       if (met === 'shut') return this.end()
       if (met !== 'pass') return this.#answerInTurn(question, met)
-      const examined = await this.#cluster.examine(question, frame)
+      const examined = await this.#cluster.examine(question, frame, this.#ended.signal).catch(this.#unlessEnded)
+      if (examined === undefined) return
       if ('body' in examined) return this.#answerInTurn(question, examined.body)
       this.#asked.push(question)
       this.#broker.write(examined.frame)
     }
+  }
+
+  readonly #unlessEnded = (error: unknown): undefined => {
+    if (!this.#ended.signal.aborted) throw error
   }
 
   /** UNSUPPORTED_VERSION in the form of version 0, as brokers do it (KIP-511). */

@@ -5,42 +5,16 @@ import { silentMeter } from '../../../../src/meter.ts'
 import { type PresetName, presets } from '../../../../src/preset.ts'
 import { packRecords } from '../../../../src/record-headers.ts'
 import { PartitionReader } from '../../../../src/sink/kafka/reading/partition-reader.ts'
-import { defaultProducerSettings, type ProducerSettings } from '../../../../src/sink/kafka/settings.ts'
+import { defaultProducerSettings } from '../../../../src/sink/kafka/settings.ts'
 import { createKafkaTarget, type KafkaTarget, type KafkaTargetOptions } from '../../../../src/sink/kafka/target.ts'
 import { Judge } from '../conformance/judge.ts'
 import { Load, partitions, placeOf } from '../conformance/load.ts'
 import { freshTopic, never, plain, record, settingsFor } from '../fixture.ts'
-import { KafkaProxy, type ProxyOptions, transactionApis } from './proxy.ts'
+import { behaviours, compressions } from './behaviours.ts'
+import { KafkaProxy } from './proxy.ts'
 
 const brokers = inject('kafkaBrokers')
-const apis = { produce: 0, fetch: 1, metadata: 3, describeConfigs: 32 }
-const megabyte = 1_000_000
-
-/** How each kind of target behaves, as far as it differs from the Kafka behind the proxy. */
-const behaviours: Readonly<Record<PresetName, Omit<ProxyOptions, 'brokers'>>> = {
-  kafka: {},
-  'oci-streaming': {
-    refused: [...transactionApis, apis.describeConfigs],
-    versions: { [apis.produce]: 5, [apis.fetch]: 4, [apis.metadata]: 5 },
-    requestLimitBytes: 1 << 20,
-    closeAfterMs: 6_000,
-    produce: { headers: 'refuse', codecs: [0], partitionBytesPerSecond: megabyte, beyond: 'error' },
-  },
-  'oci-kafka': { closeAfterMs: 6_000 },
-  'event-hubs': {
-    refused: [24, 25, 26, 28],
-    requestLimitBytes: 1_046_528,
-    closeAfterMs: 6_000,
-    produce: { codecs: [0, 1], partitionBytesPerSecond: megabyte, beyond: 'throttle' },
-  },
-  msk: { closeAfterMs: 6_000, produce: { partitionBytesPerSecond: 5 * megabyte, beyond: 'throttle' } },
-  redpanda: { versions: { [apis.produce]: 8, [apis.metadata]: 8 } },
-  'confluent-cloud': {
-    closeAfterMs: 6_000,
-    produce: { partitionBytesPerSecond: 30_000, beyond: 'throttle' },
-  },
-}
-const compressions: Partial<Record<PresetName, ProducerSettings['compression']>> = { 'event-hubs': 'gzip', msk: 'lz4' }
+const produceApi = 0
 
 function targetOf(at: readonly string[], preset: PresetName, options: Partial<KafkaTargetOptions> = {}): KafkaTarget {
   return createKafkaTarget({
@@ -92,7 +66,7 @@ describe('through a proxy that behaves as the target does, while connections end
     expect(judge.verdict).toMatchObject({ lost: 0, outOfOrder: 0, foreign: 0 })
     expect(judge.verdict.records).toBeGreaterThan(100)
     if (target.capabilities.idempotence) expect(judge.verdict.duplicated).toBe(0)
-    expect(proxy.passed.get(apis.produce)).toBeGreaterThan(0)
+    expect(proxy.passed.get(produceApi)).toBeGreaterThan(0)
     expect(proxy.refusals).toBe(0)
   })
 })

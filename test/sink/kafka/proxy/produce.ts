@@ -1,5 +1,6 @@
 import type { OutRecord } from '../../../../src/record.ts'
 import { packRecords } from '../../../../src/record-headers.ts'
+import { BodyWriter } from '../../../../src/sink/kafka/protocol/body-writer.ts'
 import { recordBatches } from '../../../../src/sink/kafka/reading/record-batches.ts'
 import { BufferPool } from '../../../../src/sink/kafka/record-batch/buffer-pool.ts'
 import { at } from '../../../../src/sink/kafka/record-batch/layout.ts'
@@ -19,6 +20,8 @@ export interface ProduceRules {
   readonly partitionBytesPerSecond?: number
   /** What happens beyond: the answer waits and says so, as Kafka does by quota, or is an error. */
   readonly beyond?: 'throttle' | 'error'
+  /** A request that would have to wait longer is a POLICY_VIOLATION, as with Event Hubs. Absent: it waits. */
+  readonly throttleLimitMs?: number
 }
 
 const invalidRecord = 87
@@ -110,20 +113,14 @@ export function writeProduce({ head, parts }: ProduceFrame): Buffer {
 
 /** The body of an answer of that version, with that error for every part. */
 export function refuseProduce(parts: readonly Part[], errorCode: number, version: number): Buffer {
-  const count = Buffer.alloc(4)
-  count.writeInt32BE(parts.length)
-  const answers = parts.map(({ topic, partition }) => {
-    const name = Buffer.alloc(2 + Buffer.byteLength(topic))
-    name.write(topic, name.writeInt16BE(name.length - 2, 0))
-    // One partition: its number, error_code, base_offset, log_append_time_ms, and what later versions add.
-    const result = Buffer.alloc(4 + 4 + 2 + 16 + (version >= 5 ? 8 : 0) + (version >= 8 ? 6 : 0))
-    result.writeInt32BE(1, 0)
-    result.writeInt32BE(partition, 4)
-    result.writeInt16BE(errorCode, 8)
-    result.writeBigInt64BE(-1n, 10)
-    result.writeBigInt64BE(-1n, 18)
-    if (version >= 8) result.writeInt16BE(-1, result.length - 2) // error_message: null, after no record errors.
-    return Buffer.concat([name, result])
+  const topics = [...Map.groupBy(parts, ({ topic }) => topic)]
+  const body = new BodyWriter()
+  body.array(topics, ([topic, ofTopic]) => {
+    body.string(topic).array(ofTopic, ({ partition }) => {
+      body.int32(partition).int16(errorCode).int64(-1n).int64(-1n) // base_offset, log_append_time_ms
+      if (version >= 5) body.int64(-1n) // log_start_offset
+      if (version >= 8) body.int32(0).string(null) // No record errors, error_message.
+    })
   })
-  return Buffer.concat([count, ...answers, Buffer.alloc(4)]) // throttle_time_ms at the end
+  return body.int32(0).bytes // throttle_time_ms
 }

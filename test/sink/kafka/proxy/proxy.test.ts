@@ -70,16 +70,18 @@ describe('the proxy', () => {
   it('strips headers, or refuses records with headers and codecs it does not know', async () => {
     const topic = freshTopic('proxy')
     const headed = { ...record(topic, 0, 'v'), headers: { h: 'x' } }
-    const sendTo = async (produce: ProduceRules, compression: 'none' | 'gzip') => {
+    const long = { ...headed, value: Buffer.from('x'.repeat(5_000)) }
+    const sendTo = async (produce: ProduceRules, compression: 'none' | 'gzip', records = [headed, long]) => {
       await using proxy = await KafkaProxy.open({ brokers, produce })
       await using target = targetFor(proxy.brokers, { compression })
       await using sink = await target.open({ pipeline: 'p', transactionalId: undefined, transactions: false }, never)
       await sink.partitions(topic, spec(1), never)
-      await sink.send(packRecords([headed, { ...headed, value: Buffer.from('x'.repeat(5_000)) }]), never)
+      await sink.send(packRecords(records), never)
       return proxy.met
     }
     expect(await sendTo({ headers: 'strip' }, 'gzip')).toEqual({ refused: 0, throttled: 0, stripped: 1 })
-    await expect(sendTo({ headers: 'refuse' }, 'none')).rejects.toMatchObject({ code: 'SINK_REJECTED' })
+    const refused = sendTo({ headers: 'refuse' }, 'none', [headed])
+    await expect(refused).rejects.toMatchObject({ name: 'PoisonEvent', code: 'SINK_RECORD_INVALID' })
     await expect(sendTo({ codecs: [0] }, 'gzip')).rejects.toMatchObject({ code: 'SINK_REJECTED' })
     await sendTo({ codecs: [0] }, 'none')
     const read = await readTopic(brokers, topic)

@@ -38,8 +38,8 @@ export const transactionApis: readonly number[] = [22, 24, 25, 26, 28]
 
 const produceApi = { apiKey: 0, highest: 8 }
 const initProducerId = { apiKey: 22, highest: 1 }
-/** THROTTLING_QUOTA_EXCEEDED. */
-const throttled = 89
+/** THROTTLING_QUOTA_EXCEEDED and POLICY_VIOLATION. */
+const [throttled, policyViolation] = [89, 44]
 
 /** A TCP proxy that speaks enough of Kafka's framing to be taken for the whole cluster: clients stay on it. */
 export class KafkaProxy implements Cluster, AsyncDisposable {
@@ -113,15 +113,22 @@ export class KafkaProxy implements Cluster, AsyncDisposable {
     return isAdmitted
   }
 
-  /** What goes on to the broker, or what the target answers itself. Waits where the target would. */
-  async examine(question: Question, frame: Buffer): Promise<{ readonly frame: Buffer } | { readonly body: Buffer }> {
+  /**
+   * What goes on to the broker, or what the target answers itself. Waits where the target would; rejects when the
+   * connection ends meanwhile: then nothing of the request is taken.
+   */
+  async examine(
+    question: Question,
+    frame: Buffer,
+    ended: AbortSignal,
+  ): Promise<{ readonly frame: Buffer } | { readonly body: Buffer }> {
     const { produce, identityError } = this.#options
     if (question.apiKey === initProducerId.apiKey && identityError !== undefined)
       return { body: noIdentity(identityError) }
     if (question.apiKey !== produceApi.apiKey || produce === undefined) return { frame }
     const { head, parts } = readProduce(frame)
     const code = parts.map(part => errorOf(part, produce)).find(error => error !== undefined)
-    const refusal = code ?? (await this.#throttle(question, parts, produce))
+    const refusal = code ?? (await this.#throttle(question, parts, produce, ended))
     if (refusal !== undefined) {
       this.met.refused += 1
       return { body: refuseProduce(parts, refusal, question.version) }
@@ -132,14 +139,20 @@ export class KafkaProxy implements Cluster, AsyncDisposable {
   }
 
   /** Waits until the partitions take what they are given; or the error that says they do not. */
-  async #throttle(question: Question, parts: readonly Part[], { beyond }: ProduceRules): Promise<number | undefined> {
+  async #throttle(
+    question: Question,
+    parts: readonly Part[],
+    { beyond, throttleLimitMs = Number.POSITIVE_INFINITY }: ProduceRules,
+    ended: AbortSignal,
+  ): Promise<number | undefined> {
     let waitedMs = 0
     for (const { topic, partition, bytes } of parts) {
       const take = () => this.#rate?.take(`${topic}-${partition}`, bytes.length, Date.now()) ?? 0
       for (let waitMs = take(); waitMs > 0; waitMs = take()) {
         if (beyond === 'error') return throttled
+        if (waitedMs + waitMs > throttleLimitMs) return policyViolation
         waitedMs += waitMs
-        await sleep(waitMs)
+        await sleep(waitMs, undefined, { signal: ended })
       }
     }
     if (waitedMs > 0) this.met.throttled += 1
