@@ -7,9 +7,9 @@ work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 context="$work/context" installed="$work/mongo2kafka"
 
-# The build sees what .dockerignore lets in, of what git knows: no node_modules and no dist of this checkout.
+# The build sees what .dockerignore lets in, but for what git ignores: no node_modules and no dist of this checkout.
 mkdir "$context"
-sed -n 's/^!//p' .dockerignore | xargs git ls-files -z -- | xargs -0 tar -cf - | tar -xf - -C "$context"
+sed -n 's/^!//p' .dockerignore | xargs git ls-files -z --cached --others --exclude-standard -- | xargs -0 tar -cf - | tar -xf - -C "$context"
 (cd "$context" && .ci/image.install.sh "$installed")
 
 chmod 755 "$work" # Another user is to run it.
