@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/clock.ts'
+import { Retryable } from '../../../src/errors.ts'
 import type { OutRecord } from '../../../src/record.ts'
 import { packRecords } from '../../../src/record-headers.ts'
 import { startBroker } from '../../../src/services/broker.ts'
@@ -16,7 +17,12 @@ beforeAll(async () => {
   broker = await startBroker({ ...options(), properties: soonBack })
 })
 afterAll(async () => {
-  await broker[Symbol.asyncDispose]()
+  await broker?.[Symbol.asyncDispose]()
+})
+/** A test that failed may have left it dead or frozen. */
+beforeEach(async () => {
+  broker.thaw()
+  if (!broker.running) await broker.start(never)
 })
 
 /**
@@ -59,91 +65,116 @@ async function load(sink: Sink, topic: string, from: number, stop: AbortSignal, 
   return { sent: next, durable, acknowledged: acknowledged.size, errors }
 }
 
-// Once more where it fails: real servers are killed on a machine that may be busy with other things.
-describe.each(['platformatic', 'kafkajs'] as const)('a sink over %s whose broker fails', { retry: 1 }, client => {
-  it('loses nothing and repeats nothing while it outlives a broker that is killed and restarted under load', async () => {
-    await using target = targetFor(broker.brokers, { deliveryTimeoutMs: 600_000 }, client)
-    await using sink = await target.open(plain('p'), never)
-    const topic = freshTopic('killed')
-    await sink.partitions(topic, spec(partitions), never)
-    const stop = new AbortController()
-    let answers = 0
-    const loading = load(sink, topic, 0, stop.signal, () => {
-      answers += 1
-    })
-    let isOver = false
-    const over = loading.finally(() => {
-      isOver = true
-    })
-    const progress = async () => {
-      for (const enough = answers + 100; answers < enough && !isOver; ) await systemClock.sleep(20)
+/** Again where a broker that has just come back, or that gets no processor, does not answer in time. */
+async function patiently<T>(work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!(error instanceof Retryable)) throw error
+      await systemClock.sleep(250)
     }
-    for (let kill = 0; kill < 2; kill += 1) {
-      await progress()
-      await broker.kill()
-      await broker.start(never)
-    }
-    await progress()
-    stop.abort()
-    await over
-    const { sent, acknowledged, errors } = await loading
-    expect(errors).toEqual([])
-    expect(acknowledged).toBe(sent)
-    for (const [partition, numbers] of (await numbersByPartition(topic)).entries()) {
-      const expected = Array.from({ length: (sent * callRecords) / partitions }, (_, i) => i * partitions + partition)
-      expect(numbers).toEqual(expected)
-    }
-  })
+  }
+}
 
-  it('reports a broker that stays frozen, and the replay repeats a suffix only', async () => {
-    await using target = targetFor(broker.brokers, { deliveryTimeoutMs: 2_000 }, client)
-    await using patient = targetFor(broker.brokers, { deliveryTimeoutMs: 120_000 }, client)
-    const topic = freshTopic('frozen')
-    const stop = new AbortController()
-    let durable = 0
-    {
-      await using first = await patient.open(plain('p'), never)
-      await first.partitions(topic, spec(partitions), never)
-      await Promise.all(Array.from({ length: 50 }, (_, call) => first.send(packRecords(callOf(topic, call)), never)))
+describe.each(['platformatic', 'kafkajs'] as const)(
+  'a sink over %s whose broker fails',
+  { timeout: 900_000 },
+  client => {
+    it('loses nothing and repeats nothing while it outlives a broker that is killed and restarted under load', async () => {
+      await using target = targetFor(broker.brokers, { deliveryTimeoutMs: 600_000 }, client)
       await using sink = await target.open(plain('p'), never)
-      const loading = load(sink, topic, 50, stop.signal)
-      broker.freeze()
-      const outcome = await loading
-      expect(outcome.errors.length).toBeGreaterThan(0)
-      for (const error of outcome.errors) {
-        expect(error).toMatchObject({ name: 'Retryable', code: 'SINK_UNAVAILABLE' })
+      const topic = freshTopic('killed')
+      await sink.partitions(topic, spec(partitions), never)
+      const stop = new AbortController()
+      let answers = 0
+      const loading = load(sink, topic, 0, stop.signal, () => {
+        answers += 1
+      })
+      let isOver = false
+      const over = loading.finally(() => {
+        isOver = true
+      })
+      const progress = async () => {
+        for (const enough = answers + 100; answers < enough && !isOver; ) await systemClock.sleep(20)
       }
-      durable = outcome.durable
-      await expect(sink.send(packRecords(callOf(topic, 0)), never)).rejects.toMatchObject({ code: 'SINK_UNAVAILABLE' })
-    }
-    broker.thaw()
-    await using sink = await patient.open(plain('p'), never)
-    const calls = durable + 50
-    for (let call = durable; call < calls; call += 1) await sink.send(packRecords(callOf(topic, call)), never)
-    for (const [partition, numbers] of (await numbersByPartition(topic)).entries()) {
-      const firstSeen = numbers.filter((n, at) => numbers.indexOf(n) === at)
-      const expected = Array.from({ length: (calls * callRecords) / partitions }, (_, i) => i * partitions + partition)
-      expect(firstSeen).toEqual(expected)
-      // Back to the checkpoint at most, by the replay; and once more where the thawed broker finds the old batch in
-      // its socket while the replay is under way: without a fence that cannot be helped.
-      const backs = numbers.flatMap((n, at) => (at > 0 && n <= (numbers[at - 1] ?? -1) ? [at] : []))
-      expect(backs.length).toBeLessThanOrEqual(2)
-      for (const at of backs) expect(numbers[at]).toBeGreaterThanOrEqual(durable * callRecords)
-    }
-  })
+      for (let kill = 0; kill < 2; kill += 1) {
+        await progress()
+        await broker.kill()
+        await broker.start(never)
+      }
+      await progress()
+      stop.abort()
+      await over
+      const { sent, acknowledged, errors } = await loading
+      expect(errors).toEqual([])
+      expect(acknowledged).toBe(sent)
+      for (const [partition, numbers] of (await numbersByPartition(topic)).entries()) {
+        const expected = Array.from({ length: (sent * callRecords) / partitions }, (_, i) => i * partitions + partition)
+        expect(numbers).toEqual(expected)
+      }
+    })
 
-  it('is disposed in bounded time with a send under way, and nothing of it is sent later', async () => {
-    await using target = targetFor(broker.brokers, {}, client)
-    const topic = freshTopic('disposed')
-    const sink = await target.open(plain('p'), never)
-    await sink.partitions(topic, spec(partitions), never)
-    await broker.kill()
-    const sent = sink.send(packRecords(callOf(topic, 0)), never)
-    const rejected = expect(sent).rejects.toMatchObject({ code: 'SINK_UNAVAILABLE' })
-    await sink[Symbol.asyncDispose]()
-    await rejected
-    await broker.start(never)
-    await target.check(never)
-    expect(await readTopic(broker.brokers, topic)).toEqual([])
-  })
-})
+    it('reports a broker that stays frozen, and the replay repeats a suffix only', async () => {
+      await using target = targetFor(broker.brokers, { deliveryTimeoutMs: 2_000 }, client)
+      await using patient = targetFor(broker.brokers, { deliveryTimeoutMs: 120_000 }, client)
+      const topic = freshTopic('frozen')
+      const stop = new AbortController()
+      let [durable, end] = [0, 0]
+      {
+        await using first = await patient.open(plain('p'), never)
+        await first.partitions(topic, spec(partitions), never)
+        await Promise.all(Array.from({ length: 50 }, (_, call) => first.send(packRecords(callOf(topic, call)), never)))
+        await using sink = await patiently(() => target.open(plain('p'), never))
+        const loading = load(sink, topic, 50, stop.signal)
+        broker.freeze()
+        const outcome = await loading
+        expect(outcome.errors.length).toBeGreaterThan(0)
+        for (const error of outcome.errors) {
+          expect(error).toMatchObject({ name: 'Retryable', code: 'SINK_UNAVAILABLE' })
+        }
+        durable = outcome.durable
+        end = outcome.sent
+        await expect(sink.send(packRecords(callOf(topic, 0)), never)).rejects.toMatchObject({
+          code: 'SINK_UNAVAILABLE',
+        })
+      }
+      broker.thaw()
+      await using sink = await patiently(() => patient.open(plain('p'), never))
+      const calls = durable + 50
+      for (let call = durable; call < calls; call += 1) await sink.send(packRecords(callOf(topic, call)), never)
+      for (const [partition, numbers] of (await numbersByPartition(topic)).entries()) {
+        const firstSeen = numbers.filter((n, at) => numbers.indexOf(n) === at)
+        const expected = Array.from(
+          { length: (calls * callRecords) / partitions },
+          (_, i) => i * partitions + partition,
+        )
+        expect(firstSeen).toEqual(expected)
+        // What was sent and not acknowledged may stand there twice: from the replay, and from the old producer, whose
+        // requests the thawed broker finds in its socket, one after the other, while the replay is under way. Without a
+        // fence that cannot be helped.
+        const repeated = numbers.filter((n, at) => numbers.indexOf(n) !== at)
+        expect(new Set(repeated).size).toBe(repeated.length)
+        for (const n of repeated) {
+          expect(n).toBeGreaterThanOrEqual(durable * callRecords)
+          expect(n).toBeLessThan(end * callRecords)
+        }
+      }
+    })
+
+    it('is disposed in bounded time with a send under way, and nothing of it is sent later', async () => {
+      await using target = targetFor(broker.brokers, {}, client)
+      const topic = freshTopic('disposed')
+      const sink = await target.open(plain('p'), never)
+      await sink.partitions(topic, spec(partitions), never)
+      await broker.kill()
+      const sent = sink.send(packRecords(callOf(topic, 0)), never)
+      const rejected = expect(sent).rejects.toMatchObject({ code: 'SINK_UNAVAILABLE' })
+      await sink[Symbol.asyncDispose]()
+      await rejected
+      await broker.start(never)
+      await patiently(() => target.check(never))
+      expect(await readTopic(broker.brokers, topic)).toEqual([])
+    })
+  },
+)

@@ -82,13 +82,13 @@ export interface ReadRecord {
   readonly timestamp: string
 }
 
-/** A broker that has just started answers before it leads its partitions again: code 6, for a moment. */
+/** A broker that has just started answers before it leads its partitions again: code 6, until it gets to that. */
 async function endOffsets(admin: Admin, topic: string): Promise<Map<number, number>> {
   for (let attempt = 1; ; attempt++) {
     try {
       return new Map((await admin.fetchTopicOffsets(topic)).map(({ partition, high }) => [partition, Number(high)]))
     } catch (error) {
-      if (attempt === 40) throw error
+      if (attempt === 400) throw error
       await systemClock.sleep(250)
     }
   }
