@@ -59,8 +59,8 @@ export class Daemon implements AsyncDisposable {
 
   /** Whether it calls itself ready, and what it says of it. */
   async readiness(): Promise<{ readonly status: number; readonly body: unknown }> {
-    const response = await fetch(`${await this.adminUrl()}/readyz`, { headers: alone })
-    return { status: response.status, body: await response.json() }
+    const { status, text } = await this.#answer('/readyz')
+    return { status, body: JSON.parse(text) as unknown }
   }
 
   /** What it answers at a path of its admin server, as JSON. */
@@ -70,10 +70,16 @@ export class Daemon implements AsyncDisposable {
 
   /** What it answers at a path of its admin server. */
   async text(path: string): Promise<string> {
+    return (await this.#answer(path)).text
+  }
+
+  /** Asks until it answers. A busy machine may send a question later than the server waits for it: 408, and nothing else. */
+  #answer(path: string): Promise<{ readonly status: number; readonly text: string }> {
     const ask = async () => {
       const url = `${await this.adminUrl()}${path}` // Throws where the daemon has exited.
       const response = await fetch(url, { headers: alone }).catch(() => undefined)
-      return response?.text()
+      if (response === undefined || response.status === 408) return undefined
+      return { status: response.status, text: await response.text() }
     }
     return eventually(ask, `an answer at ${path}`)
   }
