@@ -29,7 +29,7 @@ export const remedies = {
   SOURCE_IMAGE_MISSING:
     'Turn pre- and post-images on: db.runCommand({collMod: COLLECTION, changeStreamPreAndPostImages: {enabled: true}}), lengthen their expiry, or use mode whenAvailable or auto.',
   SOURCE_EVENT_TOO_LARGE:
-    'A change event is larger than 16 MB. Use fullDocumentBeforeChange: default for this pipeline.',
+    'A change event with its images is larger than the 16 MB of a BSON document. Use fullDocumentBeforeChange: default for this pipeline, or onError.oversize: dead-letter.',
   SOURCE_PATTERN_SLOW:
     'Write the regular expression without repetitions inside repetitions, such as (a+)+ or (a|a)*, or name the collections.',
   SOURCE_REJECTED:
@@ -137,6 +137,8 @@ export interface RefusedRecord {
   readonly keyBytes: number
   /** Its header m2k.position; undefined where it has none. */
   readonly position: Buffer | undefined
+  /** SHA-256 of its key in hex, to know it again where it has no position; never shown. */
+  readonly keyDigest?: string
 }
 
 /** Why an event cannot pass: it is larger than somebody takes, or anything else. */

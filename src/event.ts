@@ -1,3 +1,4 @@
+import type { PoisonEvent } from './errors.ts'
 import type { Position } from './position.ts'
 
 /** A BSON document inside a larger buffer: `bytes[start, end)`, its four length bytes included. Never copied. */
@@ -39,6 +40,8 @@ export interface ChangeEvent {
   readonly position: Position
   /** Wall-clock time of the change (wallTime, or the cluster time's seconds), milliseconds since the Unix epoch. */
   readonly timestampMs: number
+  /** Why no record can be made of it, where the source knows: parts of it are missing. undefined: a whole event. */
+  readonly poison?: PoisonEvent | undefined
 }
 
 /**

@@ -77,7 +77,7 @@ class Appender {
   append(event: ChangeEvent, block: EncodedBlock, areJudged: boolean): void {
     const first = block.count
     try {
-      const refused = areJudged ? this.#parts.verdicts.of(event.position) : undefined
+      const refused = event.poison ?? (areJudged ? this.#parts.verdicts.of(event.position) : undefined)
       if (refused !== undefined) throw refused
       this.#parts.encoder.encode(event)
       this.#place(event, block, first, this.#places)

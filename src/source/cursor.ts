@@ -2,6 +2,7 @@ import { BSON, type ClientSession, type Document, Long, type MongoClient, Timest
 import type { Clock } from '../clock.ts'
 import type { ClusterTime, Position } from '../position.ts'
 import { runCommand } from './command.ts'
+import { type LargeEvent, slimmed } from './large-event.ts'
 import type { Scope } from './match.ts'
 import { type CursorReply, parseReply } from './reply.ts'
 
@@ -17,6 +18,8 @@ export interface CursorSettings {
   readonly scope: Scope
   readonly images: StreamImages
   readonly filter: Readonly<Record<string, unknown>> | undefined
+  /** Events that are to come without their documents, because MongoDB cannot send them whole. */
+  readonly large?: readonly LargeEvent[]
   /** How long the server waits for an event before it answers with an empty batch. */
   readonly awaitMs: number
 }
@@ -128,7 +131,7 @@ function databaseOf(scope: Scope): string {
 }
 
 function openCommand(settings: CursorSettings, start: Start): Document {
-  const { scope, images, filter } = settings
+  const { scope, images, filter, large = [] } = settings
   const stage = {
     ...(scope.db === undefined && { allChangesForCluster: true }),
     ...(images.after !== 'default' && { fullDocument: images.after }),
@@ -138,7 +141,7 @@ function openCommand(settings: CursorSettings, start: Start): Document {
   const match = filter ? [{ $match: BSON.EJSON.deserialize(filter) }] : []
   return {
     aggregate: scope.collection ?? 1,
-    pipeline: [{ $changeStream: stage }, ...match],
+    pipeline: [{ $changeStream: stage }, ...match, ...(large.length > 0 ? [slimmed(large)] : [])],
     cursor: { batchSize: 0 },
     readConcern: { level: 'majority' },
   }

@@ -29,7 +29,7 @@ const changing: ReadonlySet<string> = new Set(['update', 'replace', 'delete'])
 
 /** Whether the document of `event` is looked up on our side. Inserts and replaces always carry theirs. */
 export function needsLookup(event: RawEvent, { fullDocument, filter }: Selection): boolean {
-  if (event.operation !== 'update') return false
+  if (event.operation !== 'update' || event.poison !== undefined) return false
   if (fullDocument === 'auto') return !event.hasAfter
   return fullDocument === 'updateLookup' && filter === undefined
 }
@@ -61,7 +61,7 @@ export function imagedEvents(
 /** What the event shall have instead of its own images; undefined where those are right. */
 function imagesOf(event: RawEvent, selection: Selection, wanted: Wanted | undefined): Images | undefined {
   const { operation } = event
-  if (!changing.has(operation)) return undefined
+  if (!changing.has(operation) || event.poison !== undefined) return undefined
   refuseMissing(event, selection)
   const dropsBefore = event.hasBefore && selection.fullDocumentBeforeChange === 'default'
   const before = dropsBefore ? undefined : event.before

@@ -128,7 +128,7 @@ function cut(
   let end = start
   for (; end < events.length; end++) {
     const event = events[end]!
-    if (!wants(event)) continue
+    if (!wants(event) || !hasReadableId(event)) continue
     const documents = asked.get(event.namespace)
     const key = keyOf(event.id)
     let one = documents?.get(key)
@@ -142,6 +142,16 @@ function cut(
     wanted[end] = one
   }
   return { slice: { start, end, wanted }, asked }
+}
+
+/** Without, there is nothing to look up: what is to become of such an event the encoder finds, where it wants its id. */
+function hasReadableId(event: RawEvent): boolean {
+  try {
+    return event.id !== undefined
+  } catch (error) {
+    if (error instanceof RangeError) return false
+    throw error
+  }
 }
 
 /**

@@ -122,7 +122,7 @@ class MongoSources implements Mongo {
     this.#client = client
     this.#owned = owned
     const { clock, log, stallMs = 10_000, reach = defaultReach } = options
-    this.#hub = new Hub({ clock: steady(clock), log, gatherMs, stallMs, reach, open: opening => this.#reader(opening) })
+    this.#hub = new Hub({ clock: steady(clock), log, gatherMs, stallMs, reach, open: this.#reader.bind(this) })
     const operationTime = () => this.#operationTime(new AbortController().signal)
     this.#future = new FutureGuard({ clock, operationTime, patienceMs: options.patienceMs ?? defaultPatienceMs })
   }
@@ -179,7 +179,7 @@ class MongoSources implements Mongo {
     }
   }
 
-  #reader(opening: Opening): ChangeStreamReader {
+  #reader(opening: Opening, isAlone: () => boolean): ChangeStreamReader {
     const { clock, log, meter, getMoreDeadlineMs = 10_000, awaitMs = 1_000 } = this.#options
     const { patienceMs = defaultPatienceMs, batchBytes = 2_000_000, maxBatchEvents = 5_000 } = this.#options
     return new ChangeStreamReader({
@@ -188,6 +188,7 @@ class MongoSources implements Mongo {
       log,
       meter,
       ...opening,
+      isAlone,
       batchBytes,
       maxBatchEvents,
       awaitMs,

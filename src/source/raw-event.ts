@@ -1,4 +1,5 @@
 import { findField } from '../bson/walk.ts'
+import type { PoisonEvent } from '../errors.ts'
 import type { ChangeEvent, DocumentLabel, Span, ValueSpan } from '../event.ts'
 import { Position } from '../position.ts'
 
@@ -140,6 +141,16 @@ export class RawEvent implements ChangeEvent {
     return clusterTimeStart === 0 ? 0 : bytes.readUInt32LE(clusterTimeStart + 4) * 1000
   }
 
+  /** Why the event cannot pass; a getter, so that it costs the others no memory. */
+  get poison(): PoisonEvent | undefined {
+    return undefined
+  }
+
+  /** The same event, which cannot pass. */
+  poisoned(why: PoisonEvent): RawEvent {
+    return new PoisonedEvent(this.bytes, this.#cells, this.#row, this.operation, this.namespace, why)
+  }
+
   #at(column: number): number {
     return this.#cells[this.#row + column]!
   }
@@ -147,6 +158,27 @@ export class RawEvent implements ChangeEvent {
   #span(column: Column): Span | undefined {
     const start = this.#at(column)
     return start === 0 ? undefined : { bytes: this.bytes, start, end: this.#at(column + 1) }
+  }
+}
+
+/** An event of which no record can be made: too large for MongoDB to send, or unreadable. */
+class PoisonedEvent extends RawEvent {
+  readonly #poison: PoisonEvent
+
+  constructor(
+    bytes: Buffer,
+    cells: Int32Array,
+    row: number,
+    operation: string,
+    namespace: Namespace,
+    poison: PoisonEvent,
+  ) {
+    super(bytes, cells, row, operation, namespace)
+    this.#poison = poison
+  }
+
+  override get poison(): PoisonEvent {
+    return this.#poison
   }
 }
 
@@ -201,6 +233,10 @@ export class ImagedEvent implements ChangeEvent {
 
   get token(): Span | undefined {
     return this.#event.token
+  }
+
+  get poison(): PoisonEvent | undefined {
+    return this.#event.poison
   }
 
   get timestampMs(): number {

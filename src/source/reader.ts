@@ -11,6 +11,7 @@ import { classify, isTokenRefused } from './classify.ts'
 import { ChangeStreamCursor, type CursorSettings, type Start } from './cursor.ts'
 import { EnvelopeReader } from './envelope.ts'
 import { FuturePatience, isFromFuture, refuseFuture } from './future.ts'
+import { type LargeEvent, largeEventOf, marked } from './large-event.ts'
 import { EventOffsets, type RawEvent } from './raw-event.ts'
 import { type CursorReply, endOf } from './reply.ts'
 
@@ -31,10 +32,19 @@ export interface ReaderSettings extends CursorSettings {
   readonly maxBatchEvents: number
   /** How long the reader tries to get a stream again before it passes the fault on. */
   readonly patienceMs: number
+  /**
+   * Asked when MongoDB cannot send an event whole: false where another stream, which asks for fewer documents, may still
+   * get it; the fault is then passed on. Absent: nobody else is there.
+   */
+  readonly isAlone?: () => boolean
 }
 
 const backOff = { initialMs: 100, maxMs: 2_000 }
 const maxDeadlineMs = 600_000
+/** Large events that are ahead at the same time: each is found by a getMore that failed at it. */
+const maxLarge = 100
+/** What such an event is counted with: those around it are asked for one by one. */
+const largeEventBytes = 16 << 20
 
 /** Where the reader is, and how it gets the stream again. */
 interface Progress {
@@ -47,6 +57,8 @@ interface Progress {
   /** Grows while nothing arrives: a getMore that scans a long oplog is slow, not dead, and needs one long turn. */
   deadlineMs: number
   opened: boolean
+  /** Ahead of the position: events that MongoDB cannot send whole, and that are to come without their documents. */
+  large: readonly LargeEvent[]
 }
 
 /**
@@ -79,6 +91,7 @@ export class ChangeStreamReader {
       future: new FuturePatience(this.#clock),
       deadlineMs: this.#settings.deadlineMs,
       opened: false,
+      large: [],
     }
     while (!signal.aborted) {
       try {
@@ -92,7 +105,8 @@ export class ChangeStreamReader {
 
   /** One life of a cursor. Returns when the server has closed it, with `progress.start` set to what follows. */
   async *#stream(progress: Progress, signal: AbortSignal): AsyncGenerator<RawBatch, void, undefined> {
-    const settings = this.#settings
+    const { large } = progress
+    const settings = { ...this.#settings, large }
     const opened = await ChangeStreamCursor.open(settings, progress.start, progress.deadlineMs, signal)
     await using cursor = opened.cursor
     if (progress.opened) settings.meter.count('source_reconnects_total', {})
@@ -112,11 +126,27 @@ export class ChangeStreamReader {
         await turn() // Puts the command on the wire before any work on this reply: MongoDB works meanwhile.
       }
       const batch = batchOf(reply, answered, this.#envelopes, progress.position)
+      const events = large.length === 0 ? batch.events : marked(batch.events, large)
       advance(progress, batch.position, settings.deadlineMs)
       if (!open) progress.start = startAfterClose(batch)
-      yield batch
-      if (!open) return
+      yield { ...batch, events }
+      // Behind them, the stream goes on as everybody's: with its documents.
+      const isPast = large.length > 0 && progress.large.length === 0
+      if (!open || isPast) return
     }
+  }
+
+  /** Whether `error` says that MongoDB cannot send an event; from now on it is asked for without its documents. */
+  #slims(error: unknown, progress: Progress): boolean {
+    const found = largeEventOf(error)
+    if (found === undefined || found.position.compare(progress.position) <= 0) return false
+    if (progress.large.length === maxLarge || progress.large.some(({ data }) => data === found.data)) return false
+    if (this.#settings.isAlone?.() === false) return false
+    const position = found.position.toString()
+    this.#settings.log.warn({ position }, 'A change event is larger than 16 MB: it is read without its documents')
+    progress.large = [...progress.large, found]
+    this.#size.received(1, largeEventBytes)
+    return true
   }
 
   /** Waits before the next try; throws where there shall be none. */
@@ -128,6 +158,7 @@ export class ChangeStreamReader {
       progress.start = { kind: 'time', clusterTime: progress.position.clusterTime }
       return
     }
+    if (this.#slims(error, progress)) return
     const fault = classify(error, progress.opened ? 'read' : 'open')
     if (fault.code === 'SOURCE_HISTORY_LOST') meter.count('source_history_lost_total', {})
     progress.failures++
@@ -150,6 +181,11 @@ export class ChangeStreamReader {
       // Aborted: the caller looks at the signal.
     }
   }
+}
+
+/** Where a token or a high-water mark is at one of them, it has come. */
+function stillToCome(large: readonly LargeEvent[], of: Position): readonly LargeEvent[] {
+  return large.length === 0 ? large : large.filter(({ position }) => position.compare(of) > 0)
 }
 
 function mayRetry(fault: Fault): boolean {
@@ -187,6 +223,7 @@ function advance(progress: Progress, position: Position, deadlineMs: number): vo
   if (position.compare(progress.position) <= 0) return
   progress.position = position
   progress.start = { kind: 'token', position }
+  progress.large = stillToCome(progress.large, position)
 }
 
 /**

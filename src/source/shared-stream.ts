@@ -13,7 +13,8 @@ import { earliest, type Seat } from './seat.ts'
 export interface StreamSettings {
   readonly clock: Clock
   readonly log: Logger
-  readonly open: (opening: Opening) => Pick<ChangeStreamReader, 'read'>
+  /** `isAlone`: whether one pipeline has the stream for itself. */
+  readonly open: (opening: Opening, isAlone: () => boolean) => Pick<ChangeStreamReader, 'read'>
   readonly reach: ReachSettings
   /** How long the first seat waits for others that come with it: they cause one opening together. */
   readonly gatherMs: number
@@ -133,7 +134,7 @@ export class SharedStream {
     const { narrow } = this.#reach
     const reading: Reading = { stop, plan: this.#wanted(), narrow, from, last: nothingAt(from) }
     this.#reading = reading
-    const reader = this.#settings.open(reading.plan.opening(narrow))
+    const reader = this.#settings.open(reading.plan.opening(narrow), () => this.#isAlone)
     for await (const batch of reader.read(from, signal)) {
       if (signal.aborted) break
       reading.from = reading.last.position
@@ -161,6 +162,10 @@ export class SharedStream {
     const fields = { pipeline, slot: slot.index }
     this.#settings.log.info(fields, 'A pipeline takes too little: it goes on with a change stream that waits for it')
     if (this.#seats.size === 0) this.stop()
+  }
+
+  get #isAlone(): boolean {
+    return new Set(this.#seats.values().map(({ selection }) => selection.pipeline)).size === 1
   }
 
   #wanted(): Plan {

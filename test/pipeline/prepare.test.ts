@@ -164,6 +164,18 @@ describe('an event that cannot pass', () => {
     expect(counted.filter(line => line.startsWith('dead'))).toEqual(['dead_letters_total oversize 1'])
   })
 
+  test('because the source has not all of it', async () => {
+    const { run } = setting()
+    const poison = new PoisonEvent('SOURCE_EVENT_TOO_LARGE', 'larger than 16 MB')
+    const slim = { ...eventOf({ operation: 'update', documentKey: { _id: 7 } }), poison }
+    const [letter, ...others] = placed(await run(slim, insert))
+    expect(letter).toMatchObject({ topic: 'shop.orders.dlq', key: others[0]!.key })
+    const told = { reason: 'oversize', code: 'SOURCE_EVENT_TOO_LARGE', db: 'shop', collection: 'orders' }
+    expect(JSON.parse(letter!.value!.toString())).toMatchObject({ ...told, documentKey: { _id: { $numberInt: '7' } } })
+    expect(others.map(({ topic }) => topic)).toEqual(['shop.orders'])
+    await expect(setting({ choice: 'fail' }).run(slim)).rejects.toBe(poison)
+  })
+
   test('because its collection has no name for a topic', async () => {
     const { run } = setting()
     const batch = await run({ ...insert, collection: 'ord ers' }, insert)

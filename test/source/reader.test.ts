@@ -1,4 +1,4 @@
-import { BSON, type Document, Long, type MongoClient, MongoNetworkError, Timestamp } from 'mongodb'
+import { BSON, type Document, Long, type MongoClient, MongoNetworkError, MongoServerError, Timestamp } from 'mongodb'
 import { describe, expect, it } from 'vitest'
 import type { Clock } from '../../src/clock.ts'
 import { silentLogger } from '../../src/log.ts'
@@ -23,7 +23,7 @@ function primaryAt(second: number, { getMore }: Document): Document {
 }
 
 /** A reader of the MongoDB that answers as `answer` says, in virtual time; `stepMs` sets the time of day. */
-function stage(answer: (command: Document, passedMs: number) => Document) {
+function stage(answer: (command: Document, passedMs: number) => Document, isAlone?: () => boolean) {
   const time = new VirtualTime(1)
   const startMs = time.nowMs()
   const passedMs = () => time.nowMs() - startMs
@@ -43,6 +43,7 @@ function stage(answer: (command: Document, passedMs: number) => Document) {
     scope: { db: 'd', collection: undefined },
     images: { after: 'default', before: 'default' },
     ...{ deadlineMs: 10_000, batchBytes: 3 << 20, maxBatchEvents: 5_000, patienceMs },
+    ...(isAlone && { isAlone }),
   })
   /** The code with which it ends, or `read` once there is a batch. */
   const read = async (from: Position): Promise<string> => {
@@ -98,5 +99,60 @@ describe('the patience of a reader', () => {
     })
     expect(await read(at(10))).toBe('read')
     expect(passedMs()).toBeGreaterThan(patienceMs)
+  })
+})
+
+describe('an event that MongoDB cannot send', () => {
+  /** Fails at the event of that second, which the message names. */
+  const tooLarge = (second: number) => {
+    const _data = `82${second.toString(16).padStart(8, '0')}000000012B022C0100296E04`.toUpperCase()
+    return new MongoServerError({ code: 10334, message: `BSONObj size … First element: _id: { _data: "${_data}" }` })
+  }
+  /** The stages behind $changeStream with which a stream is opened. */
+  const stagesOf = ({ pipeline }: Document) => JSON.stringify(pipeline.slice(1))
+
+  it('is asked for without its documents, once: where that fails, as where MongoDB does not name it, it ends', async () => {
+    const opened: string[] = []
+    const { read } = stage(command => {
+      if (!command.getMore) opened.push(stagesOf(command))
+      else throw tooLarge(11)
+      return primaryAt(20, command)
+    })
+    expect(await read(at(10))).toBe('SOURCE_EVENT_TOO_LARGE')
+    expect(opened).toEqual(['[]', expect.stringContaining('$replaceWith')])
+    const nameless = stage(command => {
+      if (command.getMore) throw new MongoServerError({ code: 10334, message: 'BSONObj size' })
+      return primaryAt(20, command)
+    })
+    expect(await nameless.read(at(10))).toBe('SOURCE_EVENT_TOO_LARGE')
+  })
+
+  it('is left to others who may still get it whole, while there are some', async () => {
+    const { read } = stage(
+      command => {
+        if (command.getMore) throw tooLarge(11)
+        return primaryAt(20, command)
+      },
+      () => false,
+    )
+    expect(await read(at(10))).toBe('SOURCE_EVENT_TOO_LARGE')
+  })
+
+  it('and that is behind us is none that could be passed', async () => {
+    const { read } = stage(command => {
+      if (command.getMore) throw tooLarge(9)
+      return primaryAt(20, command)
+    })
+    expect(await read(at(10))).toBe('SOURCE_EVENT_TOO_LARGE')
+  })
+
+  it('is among at most a hundred that are ahead', async () => {
+    let asked = 0
+    const { read } = stage(command => {
+      if (command.getMore) throw tooLarge(11 + asked++)
+      return primaryAt(1_000, command)
+    })
+    expect(await read(at(10))).toBe('SOURCE_EVENT_TOO_LARGE')
+    expect(asked).toBe(101)
   })
 })
