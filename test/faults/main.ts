@@ -1,10 +1,12 @@
 /**
  * Random faults under traffic: `npm run test:faults -- --minutes 30`. Every session is a deployment of its own, with a
- * seed that is printed, and each mode has its share of the time; `--seed` begins with another, `--mode`, `--only` and `--without` (a part of a fault's name) narrow it down,
- * `--main` runs another build of the daemon, `--logs` keeps the logs in a directory, `--patience` says how many
- * seconds a recovery may take at least before the session is given up, on a machine that does other things. What the topics hold at the end of a
- * session is read twice, by our reader and by Kafka's own consumer, which needs a JDK. Exits with 1 where anything was
- * broken, or where the run shows nothing.
+ * seed that is printed, and each mode has its share of the time. What the topics hold at the end of a session is read
+ * twice, by our reader and by Kafka's own consumer, which needs a JDK. Exits with 1 where anything was broken, or where
+ * the run shows nothing.
+ *
+ * `--seed` begins with another seed; `--mode`, `--only` and `--without` (a part of a fault's name) narrow it down;
+ * `--main` runs another build of the daemon; `--logs` keeps the logs in a directory; `--patience` says how many seconds
+ * a recovery may take at least before a session is given up, for a machine that does other things.
  */
 import { parseArgs } from 'node:util'
 import { seeded } from '../simulation/schedule.ts'

@@ -64,7 +64,7 @@ export const modes: Readonly<Record<Mode['name'], Mode>> = {
     slots: 1,
     store: 'file',
     settings: ['delivery: at-least-once'],
-    own: /checkpoint/,
+    own: /^the disk |^a torn /,
   },
   mongodb: {
     name: 'mongodb',
@@ -73,7 +73,7 @@ export const modes: Readonly<Record<Mode['name'], Mode>> = {
     slots: 2,
     store: 'mongodb',
     settings: ['delivery: at-least-once', 'workers: { slots: 2 }'],
-    own: /checkpoint/,
+    own: /^saves of |^the store of |^the majority |^connections end as /,
   },
   'without-transactions': {
     name: 'without-transactions',

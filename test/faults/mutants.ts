@@ -84,6 +84,15 @@ export const mutants: readonly Mutant[] = [
     faults: [zombie, zombie],
     breaks: /G4|G3|G2/,
   },
+  {
+    name: 'sends again what a target without transactions has already',
+    file: 'pipeline/tails.ts',
+    from: 'if (duplicates.size === 0) return records',
+    to: 'if (duplicates.size >= 0) return records',
+    mode: 'without-transactions',
+    faults: Array.from({ length: 4 }, () => seam('records stored, not acknowledged')),
+    breaks: /G4/,
+  },
 ]
 
 /** A copy of the sources with the change of `mutant`, in a directory that goes with it. */

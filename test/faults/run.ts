@@ -58,9 +58,8 @@ async function sufferAll(session: Session, plan: SessionPlan): Promise<Omit<Sess
   let loadPeak = 0
   try {
     await session.progress(wholeLimitMs)
-    for (const fault of plan.faults) {
+    for (const fault of fitting(session, plan.faults)) {
       if (Date.now() >= (plan.untilMs ?? Number.POSITIVE_INFINITY)) break
-      if (fault.fits?.(session) === false) continue
       say(`${mode.name}: ${fault.name}`)
       faults.push(await suffer(session, fault))
       loadPeak = Math.max(loadPeak, loadavg()[0]! / availableParallelism())
@@ -84,10 +83,7 @@ async function sufferAll(session: Session, plan: SessionPlan): Promise<Omit<Sess
   }
 }
 
-/**
- * The faults of a session. First many kills and one of those that the mode is there for, so that even a short session
- * has them; then those that this run has seen least, otherwise as the seed says.
- */
+/** The faults of a session: first many kills, then those that this run has seen least, otherwise as the seed says. */
 export function deck(mode: Mode, used: ReadonlyMap<string, number>, random: () => number): Fault[] {
   const usesOf = ({ name }: Fault) => used.get(`${mode.name}/${name}`) ?? 0
   const rest = catalogue
@@ -95,8 +91,15 @@ export function deck(mode: Mode, used: ReadonlyMap<string, number>, random: () =
     .map(fault => ({ fault, uses: usesOf(fault), chance: random() }))
     .sort((a, b) => a.uses - b.uses || a.chance - b.chance)
     .map(({ fault }) => fault)
-  const own = rest.find(({ name }) => mode.own?.test(name))
-  return [killStorm, ...(own ? [own] : []), ...rest.filter(fault => fault !== own)]
+  return [killStorm, ...rest]
+}
+
+/** Those that make sense; behind the kills one of those that the mode is there for, so that a short session has one. */
+function fitting(session: Session, faults: readonly Fault[]): Fault[] {
+  const fit = faults.filter(fault => fault.fits?.(session) !== false)
+  const own = fit.find(({ name }) => session.mode.own?.test(name))
+  if (fit[0] !== killStorm || own === undefined) return fit
+  return [killStorm, own, ...fit.slice(1).filter(fault => fault !== own)]
 }
 
 async function suffer(session: Session, fault: Fault): Promise<FaultReport> {
