@@ -1,10 +1,9 @@
-import { copyFileSync, mkdtempSync, readFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { copyFileSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
 import { chartDir, readChart, type ValuesFile, valuesFiles } from './chart.ts'
 import { rendered } from './objects.ts'
-import { call, helm, helmDocsProgram, helmUnittest, kubeScoreProgram, said } from './tools.ts'
+import { call, helm, helmDocsProgram, helmUnittest, kubeScoreProgram, said, scratch } from './tools.ts'
 
 beforeAll(async () => {
   await helm('3.22.0')
@@ -67,7 +66,7 @@ test.each(scoredFiles)('and would have without network policy and limits on $nam
 })
 
 test('README.md is what helm-docs makes; else: run it in helm/mongo2kafka', async () => {
-  const copy = mkdtempSync(join(tmpdir(), 'mongo2kafka-docs-'))
+  const copy = scratch()
   for (const file of ['Chart.yaml', 'values.yaml', 'README.md.gotmpl'])
     copyFileSync(join(chartDir, file), join(copy, file))
   await said(await helmDocsProgram(), ['--chart-search-root', copy, '--sort-values-order', 'file'])

@@ -1,11 +1,10 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { chartDir, isMap, readChart, root, valuesFiles } from './chart.ts'
 import { type KubeObject, kubeVersion, namespace, objectsIn, release, rendered } from './objects.ts'
-import { call, helm, helmVersions, said } from './tools.ts'
+import { call, helm, helmVersions, said, scratch } from './tools.ts'
 
 const files = valuesFiles()
 
@@ -52,7 +51,7 @@ describe.each(helmVersions)('Helm %s', version => {
   })
 
   test('packs no tests and no examples', async () => {
-    const into = mkdtempSync(join(tmpdir(), 'mongo2kafka-chart-'))
+    const into = scratch()
     await said(await helm(version), ['package', chartDir, '--destination', into])
     const list = await said('tar', ['-tzf', join(into, `mongo2kafka-${parse(readChart('Chart.yaml')).version}.tgz`)])
     const packed = list.trim().split('\n')
@@ -75,7 +74,7 @@ test.each(files)('the daemon accepts the configuration that comes of $name', asy
     expect(file.values).toHaveProperty('existingConfigMap')
     return
   }
-  const path = join(mkdtempSync(join(tmpdir(), 'mongo2kafka-config-')), 'mongo2kafka.yaml')
+  const path = join(scratch(), 'mongo2kafka.yaml')
   writeFileSync(path, text)
   const env = { MONGODB_URI: 'mongodb://a/?replicaSet=rs0', ADMIN_TOKEN: 'token', OCI_AUTH_TOKEN: 'token' }
   const outcome = await call(process.execPath, [join(root, 'src/main.ts'), 'validate', '-c', path], { env })

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildInCopy, built, type GoModule, install } from './go.ts'
@@ -36,14 +36,20 @@ export async function helmDocsProgram(): Promise<string> {
   return join(dir, 'helm-docs')
 }
 
+/** An empty directory, which goes with this process. */
+export function scratch(): string {
+  return mkdtempSync(join(home, 'scratch-'))
+}
+
 export interface Outcome {
   readonly code: number
   readonly stdout: string
   readonly stderr: string
 }
 
-/** Helm's own files go here: nothing of the user's is read or written. */
+/** Helm's own files go here, so nothing of the user's is read or written, and those of the tests. */
 const home = mkdtempSync(join(tmpdir(), 'mongo2kafka-helm-'))
+process.once('exit', () => rmSync(home, { recursive: true, force: true }))
 const helmHome = { HELM_CACHE_HOME: home, HELM_CONFIG_HOME: home, HELM_DATA_HOME: home, HELM_PLUGINS: home }
 
 export interface CallOptions {
