@@ -43,7 +43,7 @@ test('it is below 150 MB', async () => {
 
 test('it holds what is needed at run time, and nothing that only building and testing need', () => {
   expect(existsSync(join(installed, 'node_modules/mongodb/package.json'))).toBe(true)
-  const unwanted = ['typescript', 'vitest', '@biomejs', '@types/node', 'node', 'fast-check', 'testcontainers']
+  const unwanted = ['typescript', 'vitest', '@biomejs', '@types/convict', 'node', 'fast-check', 'testcontainers']
   expect(unwanted.filter(name => existsSync(join(installed, 'node_modules', name)))).toEqual([])
   expect(globSync('{src,test}', { cwd: installed })).toEqual([])
 })
@@ -99,21 +99,23 @@ test('changes go from MongoDB to Kafka, without rights and without a writable fi
   expect([daemon.exitCode, daemon.signalCode], output).toEqual([0, null])
 })
 
-/** Node reads the limit from files below /sys/fs/cgroup: in a view of its own of them, they say what we like. */
+/** Node reads the limits from files below /sys/fs/cgroup: in a view of its own of them, they say what we like. */
 const fakeLimit = `
 set -e
 mount -t tmpfs none /sys/fs/cgroup
 while IFS=: read -r _ controllers path; do
   case $controllers in
-    memory) file=memory.limit_in_bytes root=/sys/fs/cgroup/memory ;;
-    '') file=memory.max root=/sys/fs/cgroup ;;
+    memory) root=/sys/fs/cgroup/memory hard=memory.limit_in_bytes soft=memory.soft_limit_in_bytes none=9223372036854771712 ;;
+    '') root=/sys/fs/cgroup hard=memory.max soft=memory.high none=max ;;
     *) continue ;;
   esac
-  mkdir -p "$root$path"
-  echo "$1" > "$root/$file"
-  echo "$1" > "$root$path/$file"
+  for dir in "$root" "$root$path"; do
+    mkdir -p "$dir"
+    echo "$1" > "$dir/$hard"
+    echo "$none" > "$dir/$soft"
+  done
 done < /proc/self/cgroup
-exec "$2" -p 'v8.getHeapStatistics().heap_size_limit'
+exec "$2" --max-semi-space-size=4 -p 'v8.getHeapStatistics().heap_size_limit'
 `
 const mayUnshare = spawnSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'none', '/sys/fs/cgroup']).status === 0
 
