@@ -3,6 +3,7 @@ import { Configuration } from '../errors.ts'
 import { Position } from '../position.ts'
 import type { Sink, TransactionalSink } from '../sink/sink.ts'
 import { AtLeastOnce } from './at-least-once.ts'
+import type { Replay } from './ending.ts'
 import { ExactlyOnce, type ExactlyOnceParts } from './exactly-once.ts'
 import { Ledger, type WriteCheckpoint } from './ledger.ts'
 import type { PipelineParts } from './parts.ts'
@@ -35,18 +36,15 @@ export const machinery: Machinery = {
  * Where the checkpoints have a fence of their own, they come first, see `claimStore`.
  * Whatever ends it, the sink is disposed before this settles.
  */
-export async function attempt(
-  parts: PipelineParts & { readonly verdicts: Verdicts },
-  stop: AbortSignal,
-  machine: Machinery,
-): Promise<void> {
-  if (stop.aborted) return
-  const { monitor, source, clock, meter, limits, log, verdicts } = parts
+export async function attempt(parts: AttemptParts, stop: AbortSignal, machine: Machinery): Promise<void> {
+  const { monitor, source, clock, meter, limits, log, verdicts, replay } = parts
+  const opening = replay?.isFirm ? replay.until : stop
+  if (opening.aborted) return
   monitor.enter('starting')
-  await parts.lease.confirm(stop)
-  const claimed = await claimStore(parts, stop)
-  await using sink = await parts.openSink(stop)
-  const { ledger, delivery, onFull } = await openDelivery(parts, { sink, claimed }, stop, machine)
+  await parts.lease.confirm(opening)
+  const claimed = await claimStore(parts, opening)
+  await using sink = await parts.openSink(opening)
+  const { ledger, delivery, onFull } = await openDelivery(parts, { sink, claimed }, { stop, opening }, machine)
   verdicts.forget(ledger.position)
   const counts = {
     partitions: (topic: string) => ledger.partitions(topic),
@@ -67,7 +65,13 @@ export async function attempt(
   })
   const from = ledger.isOfOtherStream ? ledger.position.byTime : ledger.position
   log.info({ position: String(from), delivery: parts.delivery }, 'reading changes')
-  await machine.stream({ source, from, prepare, delivery, onFull, watch: monitor, clock, limits }, stop)
+  await machine.stream({ source, from, prepare, delivery, onFull, replay, watch: monitor, clock, limits }, stop)
+}
+
+export interface AttemptParts extends PipelineParts {
+  readonly verdicts: Verdicts
+  /** What the attempt before has sent and not saved. */
+  readonly replay?: Replay | undefined
 }
 
 interface Opened {
@@ -93,25 +97,25 @@ async function claimStore(parts: PipelineParts, signal: AbortSignal): Promise<Le
 }
 
 async function openDelivery(
-  parts: PipelineParts,
+  parts: AttemptParts,
   { sink, claimed }: { readonly sink: Sink; readonly claimed: Ledger | undefined },
-  stop: AbortSignal,
+  { stop, opening }: { readonly stop: AbortSignal; readonly opening: AbortSignal },
   machine: Machinery,
 ): Promise<Opened> {
-  const { store, clock, limits } = parts
+  const { store, clock, limits, replay } = parts
   if (parts.delivery === 'at-least-once') {
-    await claimed?.write(undefined, stop)
-    const ledger = claimed ?? (await openLedger(parts, writeThrough(store, sink), stop))
+    await claimed?.write(undefined, opening)
+    const ledger = claimed ?? (await openLedger(parts, writeThrough(store, sink), opening))
     const saver = new Saver({ ledger, intervalMs: parts.saveIntervalMs, hurry: stop, clock })
-    const tails = await openTails(parts, ledger, stop)
+    const tails = await openTails(parts, ledger, opening)
     const create = (saving: Pick<Saver, 'save' | 'usePartitions'>) => machine.atLeastOnce(sink, saving)
-    const made = tails ? withTails(tails, saver, create, stop) : create(saver)
+    const made = tails ? withTails(tails, saver, create, replay?.until ?? stop) : create(saver)
     return { ledger, delivery: made, onFull: () => saver.hurry() }
   }
   const transactional = transactionalSink(sink, parts.name)
   const { toRecords } = transactionalStore(store, parts.name)
   const commit: WriteCheckpoint = (checkpoint, signal) => transactional.commit(toRecords(checkpoint), signal)
-  const ledger = await openLedger(parts, commit, stop)
+  const ledger = await openLedger(parts, commit, opening)
   const delivery = machine.exactlyOnce({
     sink: transactional,
     ledger,

@@ -65,7 +65,13 @@ export class Monitor implements Watch {
 
   /** Whether records were handed to the sink that no saved position covers: the next start would repeat them. */
   get owes(): boolean {
-    return !!this.#furthest && !!this.#durable && this.#furthest.compare(this.#durable.position) > 0
+    return this.owed !== undefined
+  }
+
+  /** The furthest position of such records. */
+  get owed(): Position | undefined {
+    if (!this.#furthest || !this.#durable) return undefined
+    return this.#furthest.compare(this.#durable.position) > 0 ? this.#furthest : undefined
   }
 
   doing(doing: Doing): void {

@@ -2,6 +2,8 @@ import type { Clock } from '../clock.ts'
 import { asFault, Configuration, Fault, Fenced, PoisonEvent, PositionLost, Retryable } from '../errors.ts'
 import type { Position } from '../position.ts'
 import type { Source } from '../source/source.ts'
+import { Ending, type Replay } from './ending.ts'
+import { aborted, Overdue } from './overdue.ts'
 import type { Delivery, Prepare, PreparedBatch, Watch } from './pipeline.ts'
 import { Window } from './window.ts'
 import { Writes } from './writes.ts'
@@ -16,6 +18,8 @@ export interface StreamParts {
    * can be sent.
    */
   readonly onFull?: () => void
+  /** What an attempt that failed has sent: `stop` does not end reading before that was sent again. */
+  readonly replay?: Replay | undefined
   readonly watch: Watch
   readonly clock: Clock
   readonly limits: {
@@ -30,15 +34,17 @@ export interface StreamParts {
 /**
  * Moves batches from source to sink until `stop` aborts or a part fails. A position is saved only after its own
  * batch and every earlier one are acknowledged (G1). `stop` ends reading, not writing: what the sink already holds
- * is settled before we return (G3), within `drainMs`, or a hanging sink would keep us for ever.
+ * is settled before we return (G3), within `drainMs` of it, or a hanging sink would keep us for ever.
  *
  * Throws a Fault; where reading and writing both failed, the more consequential one, the other as its cause.
  */
 export async function stream(parts: StreamParts, stop: AbortSignal): Promise<void> {
-  const { source, from, prepare, delivery, watch } = parts
+  const { source, from, prepare, delivery, watch, limits } = parts
   const failed = new AbortController()
-  const reading = AbortSignal.any([stop, failed.signal])
-  const window = new Window(parts.limits.inFlightBytes, reading, parts.limits.firstBytes)
+  using overdue = new Overdue(stop, limits.drainMs, parts.clock)
+  using ending = new Ending(stop, parts.replay)
+  const reading = AbortSignal.any([ending.signal, failed.signal])
+  const window = new Window(limits.inFlightBytes, reading, limits.firstBytes)
   const errors: unknown[] = []
   const writes = new Writes()
 
@@ -67,6 +73,7 @@ export async function stream(parts: StreamParts, stop: AbortSignal): Promise<voi
         watch.began(batch)
         writes.began()
         void deliver(batch)
+        ending.reached(batch.position)
       } finally {
         batch.release() // The sink has taken the records.
       }
@@ -77,7 +84,7 @@ export async function stream(parts: StreamParts, stop: AbortSignal): Promise<voi
     if (!reading.aborted || error instanceof Fault) errors.push(error)
   }
   watch.doing('idle')
-  await drain(writes.settled, window, parts, stop, failed)
+  await drain(writes.settled, window, limits.drainMs, overdue.signal, failed)
   failed.abort() // Nobody listens any more, and a signal made of it and `stop` would live as long as `stop`.
   if (errors.length > 0) throw mostConsequential(errors)
 }
@@ -89,34 +96,25 @@ export async function stream(parts: StreamParts, stop: AbortSignal): Promise<voi
 async function drain(
   settled: Promise<void>,
   window: Window,
-  parts: StreamParts,
-  stop: AbortSignal,
+  drainMs: number,
+  overdue: AbortSignal,
   failed: AbortController,
 ): Promise<void> {
   const done = new AbortController()
-  const deadline = async (): Promise<'late'> => {
-    if (!stop.aborted) await aborted(stop, done.signal)
-    await parts.clock.sleep(parts.limits.drainMs, done.signal)
-    return 'late'
-  }
   const written = settled.then(() => 'done' as const)
-  const first = await Promise.race([written, deadline().catch(() => written)])
+  const late = aborted(overdue, done.signal).then(
+    () => 'late' as const,
+    () => written,
+  )
+  const first = await Promise.race([written, late])
   done.abort()
   if (first === 'done') return
   const error = new Retryable(
     'DRAIN_TIMEOUT',
-    `${window.usedBytes} bytes were not acknowledged within ${parts.limits.drainMs} ms of stopping; they are replayed at the next start`,
+    `${window.usedBytes} bytes were not acknowledged within ${drainMs} ms of stopping; they are replayed at the next start`,
   )
   failed.abort(error)
   throw error
-}
-
-/** Resolves when `signal` aborts; rejects when `cancel` does. */
-function aborted(signal: AbortSignal, cancel: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal.addEventListener('abort', () => resolve(), { once: true, signal: cancel })
-    cancel.addEventListener('abort', () => reject(cancel.reason), { once: true })
-  })
 }
 
 /** What must be acted on first: a lost position and a lost ownership before what only a retry or a person mends. */
