@@ -1,5 +1,5 @@
 import { type LogEntry, type logCreator, logLevel } from 'kafkajs'
-import type { Clock } from '../../clock.ts'
+import { type Clock, steady } from '../../clock.ts'
 import type { Logger } from '../../log.ts'
 
 const quietMs = 30_000
@@ -9,7 +9,8 @@ const quietMs = 30_000
  * the client (a handful of names) and half a minute passes, with the number of those that did not (G7). They are
  * warnings: what really fails is thrown, and logged by whoever catches it. `onRetry` is told of each repeated send.
  */
-export function clientLog(log: Logger, clock: Clock, onRetry: () => void): logCreator {
+export function clientLog(log: Logger, given: Clock, onRetry: () => void): logCreator {
+  const clock = steady(given)
   const quiet = new Map<string, { untilMs: number; suppressed: number }>()
   return () => (entry: LogEntry) => {
     if (entry.namespace === 'Producer' && typeof entry.log.retryCount === 'number') onRetry()

@@ -1,4 +1,4 @@
-import type { Clock } from '../../clock.ts'
+import { type Clock, steady } from '../../clock.ts'
 import { Configuration, Retryable } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
 import { isTopicName, type TopicSpec } from '../sink.ts'
@@ -100,7 +100,7 @@ export class Streams {
   }
 
   async #whenActive(name: string, signal: AbortSignal): Promise<StreamSummary> {
-    const { clock } = this.#options
+    const clock = steady(this.#options.clock)
     const untilMs = clock.nowMs() + createLimitMs
     for (;;) {
       const stream = await this.#find(name, signal)

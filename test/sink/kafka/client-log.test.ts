@@ -10,7 +10,7 @@ function entry(namespace: string, level: logLevel, extra: object = {}): LogEntry
 
 it('passes one line a part and half a minute, counts the others, and tells of repeated sends', () => {
   let nowMs = 0
-  const clock: Clock = { ...systemClock, nowMs: () => nowMs }
+  const clock: Clock = { ...systemClock, nowMs: () => nowMs, monotonicMs: () => nowMs }
   const lines: LogFields[] = []
   const log: Logger = { ...silentLogger, warn: fields => lines.push(fields) }
   let retries = 0

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { request as plainRequest } from 'node:http'
 import { type RequestOptions, request } from 'node:https'
-import type { Clock } from '../../../clock.ts'
+import { type Clock, steady } from '../../../clock.ts'
 import { withDeadline } from '../../../deadline.ts'
 import { Configuration, Fault, Retryable } from '../../../errors.ts'
 import type { TokenSource } from './oauth-bearer.ts'
@@ -29,13 +29,16 @@ const usedShare = 0.8
  * sections 4.4 and 2.3.1.
  */
 export function clientCredentials(options: ClientCredentialsOptions): TokenSource {
-  const { clock } = options
-  let kept: { readonly token: string; readonly untilMs: number } | undefined
+  // A time of day that is set back makes no token good for longer, nor does a steady clock that stood still while the
+  // machine slept.
+  const clocks = [options.clock, steady(options.clock)]
+  let kept: { readonly token: string; readonly untilMs: readonly number[] } | undefined
   return async signal => {
-    if (kept !== undefined && clock.nowMs() < kept.untilMs) return kept.token
-    const askedMs = clock.nowMs()
+    const known = kept
+    if (known !== undefined && clocks.every((clock, i) => clock.nowMs() < known.untilMs[i]!)) return known.token
+    const askedMs = clocks.map(clock => clock.nowMs())
     const { token, lifeMs } = await askToken(options, signal)
-    kept = { token, untilMs: askedMs + usedShare * lifeMs }
+    kept = { token, untilMs: askedMs.map(ms => ms + usedShare * lifeMs) }
     return token
   }
 }

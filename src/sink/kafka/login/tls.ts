@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import { type Clock, systemClock } from '../../../clock.ts'
 import { Configuration } from '../../../errors.ts'
@@ -51,8 +52,8 @@ const defaultRenewWithinMs = 30_000
 
 /**
  * Certificates in files, which others may exchange at any time: read again for each new connection, and looked at now
- * and then for the old ones. While they cannot be read, or do not belong together because the exchange is halfway, what
- * was good last goes on. Disposing ends the looking.
+ * and then for the old ones, where nobody waits for a slow file system. While they cannot be read, or do not belong
+ * together because the exchange is halfway, what was good last goes on. Disposing ends the looking.
  */
 export class ReloadedTls implements Tls, Disposable {
   readonly renewWithinMs: number
@@ -62,6 +63,8 @@ export class ReloadedTls implements Tls, Disposable {
   readonly #disposing = new AbortController()
   #material: Material
   #options: TlsOptions
+  /** How often they were read for a new connection. */
+  #reads = 0
   #replacing = new AbortController()
   /** What could not be used, so that it is said once. */
   #complaint: string | undefined
@@ -91,7 +94,12 @@ export class ReloadedTls implements Tls, Disposable {
   }
 
   current(): TlsOptions {
-    this.#reload()
+    this.#reads += 1
+    try {
+      this.#take(read(this.#files))
+    } catch (error) {
+      this.#complain(error)
+    }
     return this.#options
   }
 
@@ -103,38 +111,56 @@ export class ReloadedTls implements Tls, Disposable {
     const { signal } = this.#disposing
     while (!signal.aborted) {
       await this.#clock.sleep(lookAgainMs, signal).catch(() => {}) // Disposed.
-      if (!signal.aborted) this.#reload()
+      if (!signal.aborted) await this.#look(signal)
     }
   }
 
-  #reload(): void {
+  async #look(signal: AbortSignal): Promise<void> {
+    const reads = this.#reads
     try {
-      const material = read(this.#files)
-      if (isSame(material, this.#material)) return
-      this.#options = optionsOf(this.#files, material)
-      this.#material = material
+      const material = await readLater(this.#files, signal)
+      if (reads === this.#reads) this.#take(material) // Else a new connection has read later than we began to.
     } catch (error) {
-      const complaint = error instanceof Error ? error.message : String(error)
-      if (complaint !== this.#complaint)
-        this.#log.warn({ error }, 'the changed TLS files are of no use yet; the old go on')
-      this.#complaint = complaint
+      if (!signal.aborted) this.#complain(error)
+    }
+  }
+
+  /** Throws where it cannot be used. */
+  #take(material: Material): void {
+    if (isSame(material, this.#material)) {
+      this.#complaint = undefined
       return
     }
+    this.#options = optionsOf(this.#files, material)
+    this.#material = material
     this.#complaint = undefined
     this.#log.info({}, 'TLS files have changed; new connections use them, and the others are renewed')
     const replaced = this.#replacing
     this.#replacing = new AbortController()
     replaced.abort()
   }
+
+  #complain(error: unknown): void {
+    const complaint = error instanceof Error ? error.message : String(error)
+    if (complaint !== this.#complaint)
+      this.#log.warn({ error }, 'the changed TLS files are of no use yet; the old go on')
+    this.#complaint = complaint
+  }
 }
 
 function read({ ca, cert, key }: TlsFiles): Material {
+  const pem = (path: string | undefined) => (path === undefined ? undefined : checked(path, textOf(path)))
   return { ca: pem(ca), cert: pem(cert), key: pem(key) }
 }
 
-function pem(path: string | undefined): string | undefined {
-  if (path === undefined) return undefined
-  const text = textOf(path)
+async function readLater({ ca, cert, key }: TlsFiles, signal: AbortSignal): Promise<Material> {
+  const pem = async (path: string | undefined) => {
+    return path === undefined ? undefined : checked(path, await readFile(path, { encoding: 'utf8', signal }))
+  }
+  return { ca: await pem(ca), cert: await pem(cert), key: await pem(key) }
+}
+
+function checked(path: string, text: string): string {
   if (!isWhole(text)) throw new Configuration('CONFIG_INVALID', `sink.tls: ${path} is not PEM, or not all of it`)
   return text
 }

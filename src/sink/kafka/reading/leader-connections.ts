@@ -1,4 +1,4 @@
-import type { Clock } from '../../../clock.ts'
+import { type Clock, steady } from '../../../clock.ts'
 import { Retryable } from '../../../errors.ts'
 import { AnyBroker, parseAddress } from '../any-broker.ts'
 import { BrokerLines } from '../broker-lines.ts'
@@ -29,8 +29,8 @@ export class LeaderConnections implements AsyncDisposable {
   #usedMs: number
 
   constructor(settings: ConnectionSettings, clock: Clock) {
-    this.#clock = clock
-    this.#usedMs = clock.nowMs()
+    this.#clock = steady(clock)
+    this.#usedMs = this.#clock.nowMs()
     const open = (address: BrokerAddress, signal: AbortSignal) => WireConnection.open(settings, address, signal)
     this.#anyBroker = new AnyBroker({ bootstrap: settings.kafka.brokers, open, clock })
     this.#lines = new BrokerLines({

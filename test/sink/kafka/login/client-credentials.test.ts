@@ -20,7 +20,9 @@ let ca: string
 let asked: { authorization: string | undefined; body: string }[]
 let answer: { status: number; body: string }
 let nowMs = 1_000_000
-const clock = { ...systemClock, nowMs: () => nowMs }
+/** How far the time of day was set. */
+let setMs = 0
+const clock = { ...systemClock, nowMs: () => nowMs + setMs, monotonicMs: () => nowMs }
 
 beforeAll(async () => {
   workspace = await Workspace.open('oauth')
@@ -41,6 +43,7 @@ afterAll(async () => {
 })
 beforeEach(() => {
   asked = []
+  setMs = 0
   answer = { status: 200, body: '{"access_token":"abc.d-e_f","token_type":"Bearer","expires_in":100}' }
 })
 
@@ -68,6 +71,18 @@ it('asks as RFC 6749 says, and keeps the token while it is good', async () => {
   nowMs += 2_000
   await token(never)
   expect(asked).toHaveLength(2)
+})
+
+it('keeps a token for no longer because the time of day was set back, nor because the steady clock stood still', async () => {
+  const token = tokens()
+  await token(never)
+  setMs = -3_600_000
+  nowMs += 81_000
+  await token(never)
+  expect(asked).toHaveLength(2)
+  setMs += 81_000
+  await token(never)
+  expect(asked).toHaveLength(3)
 })
 
 it.each([

@@ -65,7 +65,9 @@ it('looks at the files by itself, and sees what was changed right after they wer
   writeFileSync(ca, new Authority('another').cert)
   expect(replaced.aborted).toBe(false)
   const startMs = time.nowMs()
+  const told = once(replaced, 'abort')
   await time.run(() => replaced.aborted)
+  await told
   expect(time.nowMs() - startMs).toBe(5_000)
 })
 
