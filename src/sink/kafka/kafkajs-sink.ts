@@ -1,14 +1,14 @@
-import { Configuration, type Fault, type PoisonEvent, Retryable } from '../../errors.ts'
+import { Configuration, type Fault, type RefusedRecord, Retryable } from '../../errors.ts'
 import type { Meter } from '../../meter.ts'
 import type { OutRecord, Records } from '../../record.ts'
 import { outRecord } from '../../record-headers.ts'
 import type { Capabilities, Sink, TopicSpec } from '../sink.ts'
 import { readWoven } from '../woven.ts'
-import { faultOf, verdictOf } from './classify.ts'
+import { faultOf, protocolCode, verdictOf } from './classify.ts'
 import type { PartitionProducer } from './kafkajs/partition-producer.ts'
 import { type Batch, PartitionQueue, recordSizeBytes } from './kafkajs/partition-queue.ts'
 import type { Pacing } from './pacing.ts'
-import { impossibleRecord, tooLarge } from './producer/refusals.ts'
+import { impossibleRecord, invalid, invalidRecord, refusedRecord, split, tooLarge } from './producer/refusals.ts'
 import type { ProducerSettings } from './settings.ts'
 import type { TopicLimits } from './topic-limits.ts'
 
@@ -21,7 +21,7 @@ export interface KafkajsSinkParts {
   /** Disposed with the sink. */
   readonly producer: PartitionProducer
   readonly settings: Pick<ProducerSettings, 'queueLimitBytes' | 'recordsPerProducer'>
-  readonly limits: Pick<TopicLimits, 'get' | 'refusedBatch'>
+  readonly limits: Pick<TopicLimits, 'get' | 'refusedBatch' | 'suspectedBatch' | 'foundRecord'>
   readonly countPartitions: (topic: string, spec: TopicSpec, signal: AbortSignal) => Promise<number>
   readonly meter: Meter
   /** Holds back what would be too much for a partition; shared by the sinks of a target. */
@@ -145,7 +145,7 @@ export class KafkajsSink implements Sink {
     this.#outstanding += 1
     try {
       if (pacing !== undefined) await this.#takeTurn(pacing, topic, partition, batch.bytes)
-      await producer.send(topic, partition, records)
+      await producer.send(topic, partition, records, this.#ending.signal)
       this.#acknowledge(batch)
     } catch (error) {
       this.#fail(this.#faultOf(error, records, batch.bytes))
@@ -220,22 +220,29 @@ export class KafkajsSink implements Sink {
     this.#quiet.resolve()
   }
 
-  /** Where a batch of several records was too large, the replay comes in smaller ones, down to the one to blame. */
+  /** Where a batch of several records was refused, the replay comes in smaller ones, down to the one to blame. */
   #faultOf(error: unknown, records: readonly OutRecord[], bytes: number): Fault {
+    const { limits } = this.#parts
     const [first] = records
     const fault = faultOf(error, `send ${records.length} records to ${first?.topic}, partition ${first?.partition}`)
-    if (first === undefined || verdictOf(error) !== 'too-large') return fault
-    if (records.length === 1) return poison(first, error)
-    this.#parts.limits.refusedBatch(first.topic, bytes)
-    const message = `${first.topic}: a batch was too large and is sent in smaller ones`
-    return new Retryable('SINK_UNAVAILABLE', message, { cause: error })
+    if (first === undefined) return fault
+    if (protocolCode(error) === invalidRecord) {
+      if (records.length > 1) {
+        limits.suspectedBatch(first.topic, bytes)
+        return split(first.topic, 'one of the records of a batch was refused', fault)
+      }
+      limits.foundRecord(first.topic)
+      return invalid(refused(first), fault)
+    }
+    if (verdictOf(error) !== 'too-large') return fault
+    if (records.length === 1) return tooLarge(refused(first), recordSizeBytes(first), error)
+    limits.refusedBatch(first.topic, bytes)
+    return split(first.topic, 'a batch was too large', { cause: error })
   }
 }
 
-function poison(record: OutRecord, cause: unknown): PoisonEvent {
-  const { topic, partition, key, value, headers } = record
+function refused({ topic, partition, key, value, headers }: OutRecord): RefusedRecord {
   const header = headers['m2k.position']
   const position = Buffer.isBuffer(header) ? header : value === null ? undefined : readWoven(value)?.position
-  const place = { topic, partition, keyBytes: key.length, position }
-  return tooLarge(place, recordSizeBytes(record), cause)
+  return refusedRecord(topic, partition, key, position)
 }

@@ -94,6 +94,7 @@ const stateOf = async (promise: Promise<void>): Promise<string> => {
 }
 
 const tooLarge = Object.assign(new Error('too large'), { name: 'KafkaJSProtocolError', code: 10 })
+const invalid = Object.assign(new Error('no'), { name: 'KafkaJSProtocolError', code: 87 })
 const gone = Object.assign(new Error('gone'), { name: 'KafkaJSConnectionError' })
 
 describe('a sink over kafkajs', () => {
@@ -225,6 +226,24 @@ describe('a sink over kafkajs', () => {
     await idle()
     producer.acknowledge(producer.open[0])
     await replay
+  })
+
+  it('finds the one record that the broker refuses without naming it, and then fills its batches as before', async () => {
+    const producer = new ManualProducer()
+    const limits = new TopicLimits(1 << 20)
+    const before = limits.get('t')
+    const two = () => packRecords([record('t', 0, 'a'), record('t', 0, 'b', 'key')])
+    const first = sinkOver(producer, { limits }).send(two(), never)
+    producer.refuse(producer.open[0], invalid)
+    await expect(first).rejects.toMatchObject({ name: 'Retryable', message: expect.stringContaining('smaller ones') })
+    const second = sinkOver(producer, { limits }).send(two(), never)
+    producer.acknowledge(producer.open[0])
+    await idle()
+    expect(producer.open.map(({ values }) => values)).toEqual([['b']])
+    producer.refuse(producer.open[0], invalid)
+    const name = 'PoisonEvent'
+    await expect(second).rejects.toMatchObject({ name, code: 'SINK_RECORD_INVALID', record: { keyBytes: 3 } })
+    expect(limits.get('t')).toBe(before)
   })
 
   it('has its producer exchanged when none of its sends is outstanding, before sequence numbers run out', async () => {

@@ -21,6 +21,20 @@ it('halves with each refusal, down to single records, for the topic of the refus
   expect(limits.get('u')).toBe(untouched)
 })
 
+it('looks for a record that nobody names in few steps, and is as before when it is found', () => {
+  const limits = new TopicLimits(1 << 20)
+  limits.refusedBatch('t', 1 << 19)
+  const before = limits.get('t')
+  const steps = [limits.get('t')]
+  while (steps.at(-1)! >= 100) {
+    limits.suspectedBatch('t', steps.at(-1)!)
+    steps.push(limits.get('t'))
+  }
+  expect(steps.length).toBeLessThanOrEqual(5)
+  limits.foundRecord('t')
+  expect(limits.get('t')).toBe(before)
+})
+
 it('keeps what refusals have taught when the topic is asked again: each new sink asks', () => {
   const limits = new TopicLimits(1 << 20)
   limits.learn('t', 1 << 20)

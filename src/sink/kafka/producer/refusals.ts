@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { type Fault, Fenced, PoisonEvent, type RefusedRecord, Retryable } from '../../../errors.ts'
 import type { Records } from '../../../record.ts'
 import { findHeader, positionText } from '../../../record-headers.ts'
@@ -12,11 +13,12 @@ import type { QueuedBatch } from './queued-batch.ts'
 
 /** A broker closes the connection on a request above socket.request.max.bytes (100 MiB), without an answer. */
 const recordLimitBytes = 96 << 20
-const invalidRecord = 87
+export const invalidRecord = 87
 const transactionalIdDenied = 53
 /** A transaction that is open for so long may have met its timeout. */
 const longOpenMs = 5_000
 const positionName = Buffer.from('m2k.position')
+const nothing = Buffer.alloc(0)
 
 /** How large batches may become; outlives the producers. */
 export interface BatchLimits {
@@ -24,6 +26,10 @@ export interface BatchLimits {
   get(topic: string): number
   /** The broker refused a batch of this size that had several records: the next ones must be smaller. */
   refusedBatch(topic: string, sizeBytes: number): void
+  /** It refused one of the records, and does not say which: until that one is found, they come in ever smaller batches. */
+  suspectedBatch(topic: string, sizeBytes: number): void
+  /** It was found. */
+  foundRecord(topic: string): void
 }
 
 /** The first record of more than `limitBytes`, which no request can carry; undefined where there is none. */
@@ -35,8 +41,8 @@ export function impossibleRecord(records: Records, limitBytes = recordLimitBytes
     if (sizeBytes <= limitBytes) continue
     const header = findHeader(bytes, headerStarts[i]!, starts[i + 1]!, positionName)
     const position = header ?? readWoven(bytes.subarray(valueStarts[i]!, headerStarts[i]!))?.position
-    const place = { topic: topics[i]!, partition: partitions[i]!, keyBytes: valueStarts[i]! - starts[i]! }
-    return tooLarge({ ...place, position: position && Buffer.from(position) }, sizeBytes)
+    const key = bytes.subarray(starts[i]!, valueStarts[i]!)
+    return tooLarge(refusedRecord(topics[i]!, partitions[i]!, key, position), sizeBytes)
   }
   return undefined
 }
@@ -51,8 +57,8 @@ interface Refusal {
 }
 
 /**
- * The fault for a batch that was refused for good. Where it was too large and had several records, nobody knows which
- * of them is: the replay comes in smaller batches, down to that one record.
+ * The fault for a batch that was refused for good. Where it had several records and nobody says which one is too large,
+ * or invalid, the replay comes in smaller batches, down to that one record.
  */
 export function refusalOf({ records }: QueuedBatch, refusal: Refusal, limits: BatchLimits): Fault {
   const { errorCode, rejected, transactionalId } = refusal
@@ -61,13 +67,38 @@ export function refusalOf({ records }: QueuedBatch, refusal: Refusal, limits: Ba
   const fault = faultOfCode(errorCode, `send ${count} records to topic ${topic}, partition ${partition}`, denial)
   if (errorCode === invalidRecord) {
     const index = rejected[0] ?? (count === 1 ? 0 : undefined)
-    return index === undefined ? fault : invalid(recordAt(records, index), fault)
+    if (index === undefined) {
+      limits.suspectedBatch(topic, sizeBytes)
+      return split(topic, 'one of the records of a batch was refused', fault)
+    }
+    limits.foundRecord(topic)
+    return invalid(recordAt(records, index), fault)
   }
   if (!isTooLarge(errorCode)) return fault
   if (count === 1) return tooLarge(recordAt(records, 0), sizeBytes, fault.cause)
   limits.refusedBatch(topic, sizeBytes)
-  const message = `${topic}: a batch was too large and is sent in smaller ones`
-  return new Retryable('SINK_UNAVAILABLE', message, { cause: fault.cause })
+  return split(topic, 'a batch was too large', fault)
+}
+
+/** What is sent again in smaller batches. */
+export function split(topic: string, why: string, { cause }: { readonly cause?: unknown }): Retryable {
+  return new Retryable('SINK_UNAVAILABLE', `${topic}: ${why} and is sent in smaller ones`, { cause })
+}
+
+/** A record that was refused, and where there is no position something else to know it by. */
+export function refusedRecord(
+  topic: string,
+  partition: number,
+  key: Buffer,
+  position: Buffer | undefined,
+): RefusedRecord {
+  const place = { topic, partition, keyBytes: key.length }
+  if (position === undefined) return { ...place, position, keyDigest: digestOf(key) }
+  return { ...place, position: Buffer.from(position) }
+}
+
+export function digestOf(key: Buffer): string {
+  return createHash('sha256').update(key).digest('hex')
 }
 
 /** Of a sealed batch, read back from the bytes that were sent. */
@@ -77,7 +108,7 @@ function recordAt({ topic, partition, bytes }: RecordBatch, index: number): Refu
   const headers = record?.headers ?? Buffer.of(0)
   const header = findHeader(headers, 0, headers.length, positionName)
   const position = header ?? (record?.value ? readWoven(record.value)?.position : undefined) // Without headers: inside.
-  return { topic, partition, keyBytes: record?.key?.length ?? 0, position: position && Buffer.from(position) }
+  return refusedRecord(topic, partition, record?.key ?? nothing, position)
 }
 
 /** What the brokers refuse an identity with once a later one of its transactional id was given. */
@@ -106,7 +137,7 @@ export function tooLarge(record: RefusedRecord, sizeBytes: number, cause?: unkno
   return new PoisonEvent('SINK_RECORD_TOO_LARGE', message, { record, ...(cause !== undefined && { cause }) })
 }
 
-function invalid(record: RefusedRecord, { message, cause }: Fault): PoisonEvent {
+export function invalid(record: RefusedRecord, { message, cause }: Fault): PoisonEvent {
   const whole = `${placeOf(record)}: one record was refused: ${message}`
   return new PoisonEvent('SINK_RECORD_INVALID', whole, { record, cause })
 }

@@ -52,7 +52,7 @@ const ending: fc.Arbitrary<EndingPlan> = fc.record({
   atMs: fc.nat(300),
   kind: fc.constantFrom('refused', 'aborted', 'disposed'),
   partition: fc.nat(partitions - 1),
-  code: fc.constantFrom(10, 29, 45, 47, 59, 87, 90),
+  code: fc.constantFrom(10, 29, 44, 45, 47, 59, 87, 90),
 })
 
 describe('a producer that ends', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it, test } from 'vitest'
-import { Configuration, Fenced, PoisonEvent, Retryable } from '../../../../src/errors.ts'
+import { Fenced, PoisonEvent, Retryable } from '../../../../src/errors.ts'
 import { packRecords } from '../../../../src/record-headers.ts'
 import { faultOfCode } from '../../../../src/sink/kafka/producer/produce-errors.ts'
 import { QueuedBatch } from '../../../../src/sink/kafka/producer/queued-batch.ts'
@@ -63,10 +63,30 @@ test('a record without headers is named by the position in its value', async () 
 })
 
 test('of several records nobody knows which one is to blame', async () => {
-  const invalid = refusalOf(await batchOf(2, 'none'), { errorCode: 87, rejected: [] }, limits)
-  expect(invalid).toBeInstanceOf(Configuration)
   const large = refusalOf(await batchOf(2, 'none'), { errorCode: 10, rejected: [] }, limits)
   expect(large).toBeInstanceOf(Retryable)
+})
+
+test('a record that is refused without being named is looked for in ever smaller batches, and found', async () => {
+  const own = new TopicLimits(1 << 20)
+  const before = own.get('a')
+  const batch = await batchOf(200, 'none')
+  for (let steps = 0; own.get('a') > 500; steps += 1) {
+    expect(steps).toBeLessThan(4)
+    const fault = refusalOf(batch, { errorCode: 87, rejected: [] }, own)
+    expect(fault).toMatchObject({ name: 'Retryable', code: 'SINK_UNAVAILABLE' })
+  }
+  expect(refusalOf(await batchOf(1, 'none'), { errorCode: 87, rejected: [] }, own)).toBeInstanceOf(PoisonEvent)
+  expect(own.get('a')).toBe(before)
+})
+
+test('a record without a position is known by its key, which nobody is shown', async () => {
+  const place = { topic: 'a', partition: 3, headers: {}, timestampMs: 1_700_000_000_000 }
+  const refused = (key: string) =>
+    impossibleRecord(packRecords([{ ...place, key: Buffer.from(key), value: null }]), 1)?.record
+  expect(refused('secret')).toMatchObject({ keyBytes: 6, position: undefined })
+  expect(refused('secret')?.keyDigest).toMatch(/^[0-9a-f]{64}$/)
+  expect(refused('secret')?.keyDigest).not.toBe(refused('public')?.keyDigest)
 })
 
 test('a topic that we may not write to is for a person, not for one event', async () => {

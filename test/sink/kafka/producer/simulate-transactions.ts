@@ -71,7 +71,12 @@ export async function simulateTransactions(
     coordinators,
     transactionTimeoutMs: 10_000,
     buffers: new BufferPool(),
-    limits: { get: () => 200, refusedBatch: () => undefined },
+    limits: {
+      get: () => 200,
+      refusedBatch: () => undefined,
+      suspectedBatch: () => undefined,
+      foundRecord: () => undefined,
+    },
     settings: { compression: 'none', queueLimitBytes: 1 << 20, deliveryTimeoutMs: 60_000 },
     countPartitions: async () => partitions,
     clock: time,

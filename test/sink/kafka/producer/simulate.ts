@@ -123,7 +123,12 @@ class World {
           pipeline: `p${index}`,
           identity: await this.#cluster.initProducerId(),
           dispatcher: this.#dispatcher,
-          limits: { get: () => 200, refusedBatch: () => undefined },
+          limits: {
+            get: () => 200,
+            refusedBatch: () => undefined,
+            suspectedBatch: () => undefined,
+            foundRecord: () => undefined,
+          },
           buffers: new BufferPool(),
           settings: { compression: 'none', queueLimitBytes: 1 << 20, deliveryTimeoutMs: 120_000 },
           clock: this.#time,
