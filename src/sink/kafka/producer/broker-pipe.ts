@@ -7,6 +7,7 @@ import type { BrokerConnection, ProduceAnswer, Wire } from '../wire.ts'
 import { Alarm } from './alarm.ts'
 import type { Lane, LaneOwner } from './lane.ts'
 import { MarkedNames } from './marked-names.ts'
+import { mayBeDead, notThere, Opening } from './opening.ts'
 import { maxInFlight } from './partition-queue.ts'
 import { networkException } from './produce-errors.ts'
 import type { QueuedBatch } from './queued-batch.ts'
@@ -70,7 +71,7 @@ export class BrokerPipe {
   readonly #partitions = new MarkedNames()
   readonly #alarm: Alarm
   #session: Session | undefined
-  #connecting = false
+  #opening: Opening | undefined
   #failedAttempts = 0
   #pumpQueued = false
   /** No request is sent before, because the broker asked for it; by the steady clock. */
@@ -105,10 +106,17 @@ export class BrokerPipe {
     if (session !== undefined && carries) this.#lose(session)
   }
 
-  /** Closes a connection that is silent and carries something of a partition for which `isLeftBy` says true. */
+  /** Closes a connection that is silent and carries something of a partition for which `isLeftBy` says true, or would. */
   leftBy(isLeftBy: (lane: Lane) => boolean): void {
+    const { nodeId } = this.#parts
     const session = this.#session
     if (session?.silence.isSilent && lanesOf(session.requests).some(isLeftBy)) this.#lose(session)
+    if (this.#opening?.isSilent && this.#waiting.some(isLeftBy)) this.#opening.giveUp(notThere(nodeId))
+  }
+
+  /** Those that go with the next requests. */
+  get #waiting(): Lane[] {
+    return [...this.#ready.all, ...this.#lingering]
   }
 
   close(): void {
@@ -130,7 +138,7 @@ export class BrokerPipe {
     if (this.#parts.signal.aborted || (this.#ready.isEmpty && this.#lingering.size === 0)) return
     const session = this.#session
     if (session === undefined) {
-      if (!this.#connecting) void this.#connect()
+      if (this.#opening === undefined) void this.#connect()
       return
     }
     const nowMs = this.#parts.clock.nowMs()
@@ -266,28 +274,24 @@ export class BrokerPipe {
 
   async #connect(): Promise<void> {
     const { wire, nodeId, clock, signal, onUnreachable } = this.#parts
-    this.#connecting = true
+    const opening = new Opening(clock, () => this.#parts.onSilent(this.#waiting))
+    this.#opening = opening
     try {
       if (this.#failedAttempts > 0) await clock.sleep(backOffMs(connectBackOff, this.#failedAttempts, clock), signal)
-      const connection = await wire.connect(nodeId, signal)
+      const connection = await opening.run(either => wire.connect(nodeId, either), signal)
       if (signal.aborted) connection.close()
       else this.#session = this.#begin(connection)
       this.#failedAttempts = 0
     } catch (error) {
       this.#failedAttempts += 1
-      const lanes = [...this.#ready.clear(), ...this.#lingering]
+      const lanes = this.#waiting
+      this.#ready.clear()
       this.#lingering.clear()
       if (!signal.aborted) onUnreachable(lanes, faultOf(error, `connect to broker ${nodeId}`))
     }
-    this.#connecting = false
+    this.#opening = undefined
     this.#queuePump()
   }
-}
-
-/** It is not waited for: on another connection, which was not quiet before, the broker then has its full time. */
-function mayBeDead(nodeId: number): Fault {
-  const message = `Kafka: broker ${nodeId} is silent on a connection that was quiet before; it may have died without a word`
-  return new Retryable('SINK_UNAVAILABLE', message)
 }
 
 /** Those with something on the wire. */

@@ -63,9 +63,14 @@ export class FairRing<Owner, Item> {
     if (waits) this.#unqueue(line)
   }
 
+  /** All of them, in no order. */
+  get all(): Item[] {
+    return [...this.#lines.values()].flatMap(line => [...line.items])
+  }
+
   /** Removes all. */
   clear(): Item[] {
-    const items = [...this.#lines.values()].flatMap(line => [...line.items])
+    const items = this.all
     this.#lines.clear()
     this.#turns.fill(undefined)
     this.#length = 0

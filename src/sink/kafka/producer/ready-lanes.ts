@@ -67,9 +67,15 @@ export class ReadyLanes {
     if (lanes?.delete(lane) && lanes.size === 0) this.#behind.delete(lane.name)
   }
 
+  /** All of them, in no order. */
+  get all(): Lane[] {
+    return [...this.#ring.all, ...[...this.#behind.values()].flatMap(behind => [...behind])]
+  }
+
   /** Removes all. */
   clear(): Lane[] {
-    const lanes = [...this.#ring.clear(), ...[...this.#behind.values()].flatMap(behind => [...behind])]
+    const lanes = this.all
+    this.#ring.clear()
     this.#behind.clear()
     return lanes
   }

@@ -28,13 +28,16 @@ class HalfFrozen implements Wire {
   leader = 0
   /** Which connections to broker 0, counted from 0, are dead without a word. */
   swallowed = (_connection: number) => true
+  /** Broker 0 does not even finish the handshake, as a frozen one behind TLS. */
+  isMute = false
   lookUps = 0
   readonly connections: number[] = []
   closed = 0
   #producers = 0n
 
-  async connect(nodeId: number): Promise<BrokerConnection> {
+  async connect(nodeId: number, signal: AbortSignal): Promise<BrokerConnection> {
     const connection = this.connections.push(nodeId) - 1
+    if (nodeId === 0 && this.isMute) await untilAborted(signal)
     const { promise: gone, reject } = Promise.withResolvers<never>()
     gone.catch(() => undefined)
     return {
@@ -61,6 +64,10 @@ class HalfFrozen implements Wire {
   coordinate = unused
 
   async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+function untilAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }))
 }
 
 async function answerTo(batches: readonly ProduceBatch[]): Promise<ProduceAnswer> {
@@ -131,6 +138,26 @@ test('a silent broker that still leads is asked about and kept', async () => {
   stage.wire.leader = 1
   await stage.time.run(() => stage.wire.connections.length === 2, 3_000)
   expect(stage.wire.connections).toEqual([0, 1])
+})
+
+test('a broker that is silent while a connection is made is left as soon as others lead its partitions', async () => {
+  const stage = new Stage()
+  stage.wire.isMute = true
+  stage.time.after(1_000, () => {
+    stage.wire.leader = 1
+  })
+  const startMs = stage.time.nowMs()
+  expect(await stage.send(await stage.producer(), 60_000)).toBe('done')
+  expect(stage.wire.connections).toEqual([0, 1])
+  expect(stage.time.nowMs() - startMs).toBeLessThan(2 * silenceMs) // Of the model's time.
+})
+
+test('one that still leads is waited for while a connection is made, and asked about', async () => {
+  const stage = new Stage()
+  stage.wire.isMute = true
+  expect(await stage.send(await stage.producer(), 6 * silenceMs)).toBe('pending')
+  expect(stage.wire.connections).toEqual([0])
+  expect(stage.wire.lookUps).toBeGreaterThanOrEqual(4)
 })
 
 test('the successor of a producer that gave a silent broker up does not begin with that broker', async () => {
