@@ -1,3 +1,4 @@
+import { processEnvironment } from '../config/environment.ts'
 import type { Config } from '../config/schema.ts'
 import { Configuration } from '../errors.ts'
 import type { Secret, Secrets } from '../secret.ts'
@@ -100,7 +101,13 @@ function secretOf(
   setting: string,
   secrets: Secrets,
 ): SecretSource {
-  return secret === undefined ? taught(secretFile(needed(file, setting), setting), secrets) : fixedSecret(secret)
+  if (secret !== undefined) return fixedSecret(secret)
+  const read = secretFile(needed(file, setting), setting)
+  return async () => {
+    const found = await read()
+    secrets.keep(found) // Connections that last for weeks ask for it once, and tokens of others are learned meanwhile.
+    return found
+  }
 }
 
 function tokensOf({ oauth }: SaslConfig, clock: Common['clock'], secrets: Secrets): TokenSource {
@@ -127,7 +134,8 @@ function ociLogin(sasl: SaslConfig, clock: Common['clock'], secrets: Secrets): L
   const type = needed(sasl.principal, 'principal')
   let opening: Promise<Principal> | undefined
   const key = async () => {
-    opening ??= openPrincipal({ type, learn: secret => secrets.learn(secret) })
+    const learn = (secret: string) => secrets.learn(secret)
+    opening ??= openPrincipal({ type, learn, environment: processEnvironment(), clock })
     try {
       return await (await opening).credentials()
     } catch (error) {

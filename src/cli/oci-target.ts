@@ -1,3 +1,4 @@
+import { processEnvironment } from '../config/environment.ts'
 import { Configuration } from '../errors.ts'
 import { defaultProducerSettings } from '../sink/kafka/settings.ts'
 import { openOciRestTarget } from '../sink/oci-rest/oci-rest-target.ts'
@@ -11,7 +12,8 @@ export async function openOciTarget(
 ): Promise<Target> {
   const { oci, producer } = config.sink
   if (oci === undefined) throw new Configuration('CONFIG_INVALID', 'sink.type oci-rest needs sink.oci')
-  const auth = { ...oci.auth, learn: (secret: string) => secrets.learn(secret) }
+  const learn = (secret: string) => secrets.learn(secret)
+  const auth = { ...oci.auth, learn, environment: processEnvironment(), clock }
   const { region, endpoint, streamPoolId, retentionHours, requests } = oci
   const target = await openOciRestTarget(
     {

@@ -31,7 +31,7 @@ export const ociSchema = {
     },
     auth: {
       type: 'object',
-      description: 'How to log in; needs the optional package `oci-common`.',
+      description: 'How to log in; needs the optional package `oci-common`, but for workload-identity.',
       additionalProperties: false,
       default: {},
       properties: {

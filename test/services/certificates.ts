@@ -36,8 +36,11 @@ export class Authority {
   }
 
   /** For servers and clients. */
-  issue(subject: Subject): Certificate {
-    const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  issue(subject: Subject, keys: 'ec' | 'rsa' = 'ec'): Certificate {
+    const { publicKey, privateKey } =
+      keys === 'ec'
+        ? generateKeyPairSync('ec', { namedCurve: 'P-256' })
+        : generateKeyPairSync('rsa', { modulusLength: 2048 })
     const hosts = subject.hosts ?? []
     const names = hosts.map(host =>
       /^[\d.]+$/.test(host) ? der(0x87, Buffer.from(host.split('.').map(Number))) : der(0x82, Buffer.from(host)),

@@ -1,7 +1,9 @@
 import { createPrivateKey, type KeyObject, sign } from 'node:crypto'
 // biome-ignore lint/correctness/noUnresolvedImports: its package.json names its types in a way that Biome does not follow
 import type { AuthenticationDetailsProvider } from 'oci-common'
+import { type Clock, systemClock } from '../../clock.ts'
 import { Configuration, Fault, Retryable } from '../../errors.ts'
+import { WorkloadIdentity } from './workload-identity.ts'
 
 /** The ways to log in to OCI, by Oracle's own names for them. */
 export type PrincipalType =
@@ -19,6 +21,10 @@ export interface PrincipalSettings {
   readonly profile?: string | undefined
   /** Is told each token, private key and passphrase before it is used, so that they are shown nowhere (G9). */
   readonly learn?: ((secret: string) => void) | undefined
+  /** Of the process, for `workload-identity`; absent: empty. */
+  readonly environment?: Readonly<Record<string, string | undefined>> | undefined
+  /** Default: the machine's. */
+  readonly clock?: Clock | undefined
 }
 
 /** A key and the name that OCI knows it by, of the same moment: federated principals change both. */
@@ -164,7 +170,9 @@ function messageOf(error: unknown): string {
   return typeof message === 'string' ? message : 'failed'
 }
 
-async function providerOf({ type, configFile, profile }: PrincipalSettings): Promise<Provider> {
+async function providerOf(settings: PrincipalSettings): Promise<Provider> {
+  const { type, configFile, profile, environment = {}, clock = systemClock, learn } = settings
+  if (type === 'workload-identity') return new WorkloadIdentity({ environment, clock, learn })
   const oci = await importOciCommon()
   switch (type) {
     case 'config-file':
@@ -175,8 +183,6 @@ async function providerOf({ type, configFile, profile }: PrincipalSettings): Pro
       return await new oci.InstancePrincipalsAuthenticationDetailsProviderBuilder().build()
     case 'resource-principal':
       return oci.ResourcePrincipalAuthenticationDetailsProvider.builder()
-    case 'workload-identity':
-      return oci.OkeWorkloadIdentityAuthenticationDetailsProvider.builder('', '') // Its own paths.
   }
 }
 

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { Configuration, Retryable } from '../../../src/errors.ts'
 import { openPrincipal, type Principal, type Provider } from '../../../src/sink/oci-rest/principal.ts'
+import { InstanceSurroundings } from './federation.ts'
 
 const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
@@ -80,6 +81,31 @@ describe('with the real providers of oci-common', () => {
     } finally {
       vi.unstubAllEnvs()
     }
+  })
+
+  test('an instance: the certificate of its metadata service, and a token of the auth service for it', async () => {
+    await using surroundings = await InstanceSurroundings.open()
+    const { metadataUrl, authUrl, tokens, refused } = surroundings
+    // biome-ignore lint/correctness/noUnresolvedImports: as in principal.ts
+    const { InstancePrincipalsAuthenticationDetailsProviderBuilder } = await import('oci-common')
+    const principal = await openPrincipal({ type: 'instance-principal' }, async () => {
+      const builder = new InstancePrincipalsAuthenticationDetailsProviderBuilder()
+      builder.metadataBaseUrl = metadataUrl
+      builder.federationEndpoint = authUrl
+      return await builder.build()
+    })
+    const data = Buffer.from('data')
+    const isOf = async (number: number) => {
+      const { keyId, sign } = await principal.credentials()
+      const granted = tokens.granted[number]
+      return granted?.keyId === keyId && verify('RSA-SHA256', data, granted.publicKey, await sign(data))
+    }
+    expect([await isOf(0), await isOf(0), refused]).toEqual([true, true, []])
+    await principal.refresh() // As after a 401: another key, another token.
+    expect(await isOf(1)).toBe(true)
+    tokens.expires = 1
+    await principal.refresh()
+    expect([await isOf(2), await isOf(3)]).toEqual([true, true]) // One that has ended is never used again.
   })
 
   test.each([
