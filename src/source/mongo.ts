@@ -18,7 +18,7 @@ import { PipelineSource } from './pipeline-source.ts'
 import type { Opening } from './plan.ts'
 import { decodeTopologyVersions } from './raw-errors.ts'
 import { defaultReach, type ReachSettings } from './reach.ts'
-import { ChangeStreamReader } from './reader.ts'
+import { type Audience, ChangeStreamReader } from './reader.ts'
 import type { OplogRate, OplogWindow, Selection, Source } from './source.ts'
 import { readOplogWindow } from './window.ts'
 
@@ -179,7 +179,7 @@ class MongoSources implements Mongo {
     }
   }
 
-  #reader(opening: Opening, isAlone: () => boolean): ChangeStreamReader {
+  #reader(opening: Opening, audience: Audience): ChangeStreamReader {
     const { clock, log, meter, getMoreDeadlineMs = 10_000, awaitMs = 1_000 } = this.#options
     const { patienceMs = defaultPatienceMs, batchBytes = 2_000_000, maxBatchEvents = 5_000 } = this.#options
     return new ChangeStreamReader({
@@ -188,7 +188,7 @@ class MongoSources implements Mongo {
       log,
       meter,
       ...opening,
-      isAlone,
+      audience,
       batchBytes,
       maxBatchEvents,
       awaitMs,

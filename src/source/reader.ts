@@ -26,17 +26,24 @@ export interface ReaderSettings extends CursorSettings {
   readonly meter: Meter
   /** A getMore or open without answer for this long gives its connection up. */
   readonly deadlineMs: number
-  /** What a reply shall have when there is much to read, bytes. */
+  /** What a reply shall have when there is much to read, bytes; more for many readers. */
   readonly batchBytes: number
-  /** The most events of a reply. */
+  /** The most events of such a reply. */
   readonly maxBatchEvents: number
   /** How long the reader tries to get a stream again before it passes the fault on. */
   readonly patienceMs: number
+  readonly audience: Audience
+}
+
+/** Those who read a stream, at this moment. */
+export interface Audience {
+  /** Among how many its events are dealt out. */
+  readonly readers: number
   /**
-   * Asked when MongoDB cannot send an event whole: false where another stream, which asks for fewer documents, may still
-   * get it; the fault is then passed on. Absent: nobody else is there.
+   * Whether they are of one pipeline. Asked when MongoDB cannot send an event whole: where there are others, another
+   * stream, which asks for fewer documents, may still get it; the fault is then passed on.
    */
-  readonly isAlone?: () => boolean
+  readonly isAlone: boolean
 }
 
 const backOff = { initialMs: 100, maxMs: 2_000 }
@@ -112,7 +119,7 @@ export class ChangeStreamReader {
     if (progress.opened) settings.meter.count('source_reconnects_total', {})
     progress.opened = true
     refuseFuture(progress.position, opened.operationTime)
-    let asked = this.#size.events
+    let asked = this.#size.eventsFor(settings.audience.readers)
     let next = cursor.more(asked, progress.deadlineMs)
     for (;;) {
       const reply = await next
@@ -120,7 +127,7 @@ export class ChangeStreamReader {
       const open = reply.cursorId !== 0n
       if (open) {
         this.#size.received(reply.eventStarts.length, reply.bytes.length)
-        asked = this.#size.events
+        asked = this.#size.eventsFor(settings.audience.readers)
         next = cursor.more(asked, settings.deadlineMs)
         next.catch(() => undefined) // Seen when it is awaited; the consumer may leave before.
         await turn() // Puts the command on the wire before any work on this reply: MongoDB works meanwhile.
@@ -141,7 +148,7 @@ export class ChangeStreamReader {
     const found = largeEventOf(error)
     if (found === undefined || found.position.compare(progress.position) <= 0) return false
     if (progress.large.length === maxLarge || progress.large.some(({ data }) => data === found.data)) return false
-    if (this.#settings.isAlone?.() === false) return false
+    if (!this.#settings.audience.isAlone) return false
     const position = found.position.toString()
     this.#settings.log.warn({ position }, 'A change event is larger than 16 MB: it is read without its documents')
     progress.large = [...progress.large, found]

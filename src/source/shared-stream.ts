@@ -7,14 +7,13 @@ import { Pace } from './pace.ts'
 import { type Opening, Plan } from './plan.ts'
 import type { Namespace } from './raw-event.ts'
 import { Reach, type ReachSettings } from './reach.ts'
-import type { ChangeStreamReader, RawBatch } from './reader.ts'
+import type { Audience, ChangeStreamReader, RawBatch } from './reader.ts'
 import { earliest, type Seat } from './seat.ts'
 
 export interface StreamSettings {
   readonly clock: Clock
   readonly log: Logger
-  /** `isAlone`: whether one pipeline has the stream for itself. */
-  readonly open: (opening: Opening, isAlone: () => boolean) => Pick<ChangeStreamReader, 'read'>
+  readonly open: (opening: Opening, audience: Audience) => Pick<ChangeStreamReader, 'read'>
   readonly reach: ReachSettings
   /** How long the first seat waits for others that come with it: they cause one opening together. */
   readonly gatherMs: number
@@ -36,7 +35,7 @@ interface Reading {
  * One change stream and those who read it. It starts at the earliest of their positions, wide enough for all of them,
  * and is opened anew when one comes that needs it earlier or wider: each seat drops what it already has.
  */
-export class SharedStream {
+export class SharedStream implements Audience {
   readonly kind: string
   /** The one pipeline that may read it; undefined: all of its kind. */
   only: string | undefined
@@ -134,7 +133,7 @@ export class SharedStream {
     const { narrow } = this.#reach
     const reading: Reading = { stop, plan: this.#wanted(), narrow, from, last: nothingAt(from) }
     this.#reading = reading
-    const reader = this.#settings.open(reading.plan.opening(narrow), () => this.#isAlone)
+    const reader = this.#settings.open(reading.plan.opening(narrow), this)
     for await (const batch of reader.read(from, signal)) {
       if (signal.aborted) break
       reading.from = reading.last.position
@@ -164,7 +163,11 @@ export class SharedStream {
     if (this.#seats.size === 0) this.stop()
   }
 
-  get #isAlone(): boolean {
+  get readers(): number {
+    return this.#seats.size
+  }
+
+  get isAlone(): boolean {
     return new Set(this.#seats.values().map(({ selection }) => selection.pipeline)).size === 1
   }
 

@@ -49,4 +49,13 @@ describe('the size of batches', () => {
       }),
     )
   })
+
+  it('is up to three times as large for many readers, and the usual one for up to 32', () => {
+    const size = new BatchSize(target, 5_000)
+    for (let i = 0; i < 40; i++) reply(size, 700)
+    const of = (readers: number) => size.eventsFor(readers)
+    expect([of(0), of(1), of(32)]).toEqual([4_285, 4_285, 4_285])
+    expect(of(64)).toBe(8_571)
+    expect([of(96), of(10_000)]).toEqual([12_857, 12_857])
+  })
 })

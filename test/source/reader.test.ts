@@ -23,7 +23,7 @@ function primaryAt(second: number, { getMore }: Document): Document {
 }
 
 /** A reader of the MongoDB that answers as `answer` says, in virtual time; `stepMs` sets the time of day. */
-function stage(answer: (command: Document, passedMs: number) => Document, isAlone?: () => boolean) {
+function stage(answer: (command: Document, passedMs: number) => Document, isAlone = () => true) {
   const time = new VirtualTime(1)
   const startMs = time.nowMs()
   const passedMs = () => time.nowMs() - startMs
@@ -43,7 +43,12 @@ function stage(answer: (command: Document, passedMs: number) => Document, isAlon
     scope: { db: 'd', collection: undefined },
     images: { after: 'default', before: 'default' },
     ...{ deadlineMs: 10_000, batchBytes: 3 << 20, maxBatchEvents: 5_000, patienceMs },
-    ...(isAlone && { isAlone }),
+    audience: {
+      readers: 1,
+      get isAlone() {
+        return isAlone()
+      },
+    },
   })
   /** The code with which it ends, or `read` once there is a batch. */
   const read = async (from: Position): Promise<string> => {

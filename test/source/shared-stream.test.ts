@@ -4,6 +4,7 @@ import { silentLogger } from '../../src/log.ts'
 import { Position } from '../../src/position.ts'
 import { Hub } from '../../src/source/hub.ts'
 import type { Opening } from '../../src/source/plan.ts'
+import type { Audience } from '../../src/source/reader.ts'
 import { Seat } from '../../src/source/seat.ts'
 import { eventAt } from './hub-model.ts'
 import { selection } from './lab.ts'
@@ -48,5 +49,38 @@ describe('a shared stream', () => {
       [true, 40n],
       [false, 60n],
     ])
+  })
+
+  it('says at any time among how many its batches are dealt out', async () => {
+    const seen: number[] = []
+    const open = (_: Opening, audience: Audience) => ({
+      async *read(from: Position, signal: AbortSignal) {
+        while (!signal.aborted) {
+          seen.push(audience.readers)
+          yield { events: [], position: from, bytes: 0, more: true }
+          await new Promise(setImmediate)
+        }
+      },
+    })
+    const sleep = (ms: number) => (ms === 0 ? Promise.resolve() : new Promise<void>(() => {}))
+    const clock: Clock = { nowMs: () => 0, sleep, random: () => 0 }
+    const reach = { windowMs: 1_000, foreignPerSecond: 1, share: 0.5, narrowMs: 2_000, maxNarrowMs: 2_000 }
+    const hub = new Hub({ clock, log: silentLogger, open, reach, gatherMs: 0, stallMs: 1_000 })
+    const sit = (name: string) => {
+      const seat = new Seat(selection(name, ['d.mine']), () => true, Position.ofTime(1n << 32n))
+      hub.sit(seat, true)
+      return seat
+    }
+    const until = async (count: number) => {
+      while (seen.at(-1) !== count) await new Promise(setImmediate)
+    }
+    const first = sit('first')
+    await until(1)
+    const others = Array.from({ length: 3 }, (_, i) => sit(`other${i}`))
+    await until(4)
+    for (const seat of others) hub.leave(seat)
+    await until(1)
+    hub.leave(first)
+    expect(new Set(seen)).toEqual(new Set([1, 4]))
   })
 })
