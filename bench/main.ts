@@ -19,7 +19,7 @@ import { circumstances } from './machine.ts'
 import { type Options, parseOptions, usage } from './options.ts'
 import { Ours, type OursSettings } from './ours.ts'
 import { Peer, peerNames } from './peer.ts'
-import { manyEvents, pipelineCount, pipelines } from './pipelines.ts'
+import { pipelineCount, pipelines } from './pipelines.ts'
 import { metAll, report } from './report.ts'
 import { Results } from './results.ts'
 import { type Servers, startServers } from './servers.ts'
@@ -106,7 +106,7 @@ interface Version {
 }
 
 async function writeManyOf({ client, options, signal }: Pick<Bench, 'client' | 'options' | 'signal'>): Promise<Start> {
-  const events = manyEvents(options.events)
+  const { events } = options
   say(`Writing the backlog of ${pipelineCount} collections: ${events} events`)
   return await writeMany(client, manyCollections(pipelineCount), events, signal)
 }

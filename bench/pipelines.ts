@@ -4,17 +4,11 @@ import { drain } from './drain.ts'
 import { Ours, type OursSettings } from './ours.ts'
 
 export const pipelineCount = 100
-/** Of the backlog on a hundred collections: enough for seconds, and written in reasonable time. */
-const eventsLimit = 200_000
 const partitions = 2
-
-export function manyEvents(events: number): number {
-  return Math.min(events, eventsLimit)
-}
 
 /** One pipeline on a hundred collections, then a hundred pipelines on one collection each; the same backlog. */
 export async function pipelines(bench: Bench, settings: OursSettings, start: Start, round: number): Promise<void> {
-  const events = manyEvents(bench.options.events)
+  const { events } = bench.options
   const job = {
     collections: manyCollections(pipelineCount),
     lookup: false,
