@@ -24,6 +24,7 @@ export const crossCutting: readonly string[] = [
   'test/sink/kafka/conformance/',
   'test/sink/kafka/proxy/',
   'test/sink/kafka/wire-security.test.ts',
+  'test/workers/load.test.ts',
   'test/source/failover.test.ts',
   'test/source/mongo-tls.test.ts',
   'test/source/faults.test.ts',
