@@ -26,6 +26,26 @@ export interface StartedContainer {
   stop(): Promise<unknown>
 }
 
+/** Of the library's own class, open to its subclasses: what the engine is asked for. */
+interface Asking {
+  readonly hostConfig: { PortBindings?: Readonly<Record<string, readonly Readonly<Record<string, string>>[]>> }
+}
+
+const loopback = '127.0.0.1'
+
+/**
+ * Publishes `port`, the same inside and outside. Where ports are reached at the loopback address they are published there
+ * alone: the library would publish them at all addresses of the machine, and our servers ask nobody for a password.
+ */
+export function publish(draft: ContainerDraft, port: number, host: string): ContainerDraft {
+  const published = draft.withExposedPorts({ container: port, host: port })
+  if (host !== loopback) return published
+  const { hostConfig } = published as unknown as Asking
+  const binding = [{ HostIp: loopback, HostPort: String(port) }]
+  hostConfig.PortBindings = { ...hostConfig.PortBindings, [`${port}/tcp`]: binding }
+  return published
+}
+
 const packageName = 'testcontainers'
 
 /** The package; undefined where it is not installed. */

@@ -5,8 +5,8 @@ import { Configuration } from '../errors.ts'
 import { isMember } from './broker.ts'
 import { brokerProperties } from './broker-properties.ts'
 import { engineAnswers } from './container-engine.ts'
-import { type ContainerDraft, loadTestcontainers, type Testcontainers } from './container-library.ts'
-import { publishablePort } from './ports.ts'
+import { type ContainerDraft, loadTestcontainers, publish, type Testcontainers } from './container-library.ts'
+import { freePort } from './ports.ts'
 import type { Wanted } from './requirements.ts'
 import type { Progress, ServiceOptions } from './services.ts'
 
@@ -95,14 +95,12 @@ async function start(draft: ContainerDraft, { signal, stack }: Starter): Promise
 async function startMongodb(starter: Starter): Promise<string> {
   const { library, progress, signal, host } = starter
   progress?.(`Starting MongoDB in a container (${images.mongodb})`)
-  const port = await publishablePort()
-  const draft = new library.GenericContainer(images.mongodb)
-    .withExposedPorts({ container: port, host: port })
-    .withCommand([
-      ...['mongod', '--port', String(port), '--bind_ip_all', '--replSet', 'rs0', '--oplogSize', '256'],
-      ...['--wiredTigerCacheSizeGB', '0.25', '--setParameter', 'diagnosticDataCollectionEnabled=false'],
-    ])
-  await start(draft, starter)
+  const port = await freePort()
+  const draft = new library.GenericContainer(images.mongodb).withCommand([
+    ...['mongod', '--port', String(port), '--bind_ip_all', '--replSet', 'rs0', '--oplogSize', '256'],
+    ...['--wiredTigerCacheSizeGB', '0.25', '--setParameter', 'diagnosticDataCollectionEnabled=false'],
+  ])
+  await start(publish(draft, port, host), starter)
   const direct = `mongodb://${host}:${port}/?directConnection=true`
   await using client = new MongoClient(direct, { serverSelectionTimeoutMS: 20_000, connectTimeoutMS: 10_000 })
   const admin = (command: Document) => client.db('admin').command(command)
@@ -124,7 +122,7 @@ async function startKafka(starter: Starter): Promise<readonly string[]> {
   const { library, progress, signal, host } = starter
   progress?.(`Starting Kafka in a container (${images.kafka})`)
   // The controller listens inside of the container alone, where every other port is free.
-  const port = await publishablePort()
+  const port = await freePort()
   const place = { id: 1, port, controllerPort: port + 1 }
   const properties = {
     ...brokerProperties(place, [place], '/tmp/kafka-logs'),
@@ -132,10 +130,12 @@ async function startKafka(starter: Starter): Promise<readonly string[]> {
     'advertised.listeners': `PLAINTEXT://${host}:${port}`,
   }
   const entries = Object.entries(properties).map(([name, value]) => [environmentName(name), String(value)] as const)
-  const draft = new library.GenericContainer(images.kafka)
-    .withExposedPorts({ container: port, host: port })
-    .withEnvironment({ ...Object.fromEntries(entries), CLUSTER_ID: clusterId, KAFKA_HEAP_OPTS: '-Xmx512m' })
-  await start(draft, starter)
+  const draft = new library.GenericContainer(images.kafka).withEnvironment({
+    ...Object.fromEntries(entries),
+    CLUSTER_ID: clusterId,
+    KAFKA_HEAP_OPTS: '-Xmx512m',
+  })
+  await start(publish(draft, port, host), starter)
   const address = `${host}:${port}`
   await until(() => isMember(address, place.id), 'Kafka in its container does not answer', signal)
   return [address]

@@ -19,21 +19,9 @@ export async function freePort(): Promise<number> {
     const port = firstPort + Math.floor(systemClock.random() * portCount)
     if (given.has(port) || !(await keep(port))) continue
     given.add(port)
-    if (await canListen(port, '127.0.0.1')) return port
+    if (await canListen(port)) return port
   }
   throw new RangeError(`no free port found in ${attemptLimit} attempts from ${firstPort} on`)
-}
-
-/**
- * A port that nobody listens on at any address of this machine, for who listens at all of them: a container engine that
- * publishes it. It is not kept for that reason, and may be gone when it is used.
- */
-export async function publishablePort(): Promise<number> {
-  for (let attempt = 0; attempt < attemptLimit; attempt++) {
-    const port = firstPort + Math.floor(systemClock.random() * portCount)
-    if (!given.has(port) && (await canListen(port, '0.0.0.0'))) return port
-  }
-  throw new RangeError(`no port to publish found in ${attemptLimit} attempts from ${firstPort} on`)
 }
 
 /** false where another process keeps it. Where there is no second loopback address (macOS), nothing is kept. */
@@ -45,10 +33,10 @@ function keep(port: number): Promise<boolean> {
   })
 }
 
-function canListen(port: number, host: string): Promise<boolean> {
+function canListen(port: number): Promise<boolean> {
   return new Promise(resolve => {
     const server = createServer()
     server.once('error', () => resolve(false))
-    server.listen(port, host, () => server.close(() => resolve(true)))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
   })
 }

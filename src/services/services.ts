@@ -1,6 +1,7 @@
 /**
- * Real services on this machine, for `demo` and the tests. Everything that is started here listens on 127.0.0.1
- * only, keeps its data in a directory of its own, and is gone after dispose, or when this process dies however.
+ * Real services, for `demo` and the tests. Everything that is started here is reached at 127.0.0.1 only (but for
+ * containers of another machine's engine, which DOCKER_HOST names), keeps its data in a directory or container of its
+ * own, and is gone after dispose, or when this process dies however.
  */
 
 /** Shown to a person while things are fetched and started, one line a call. */

@@ -24,6 +24,8 @@ test('a MongoDB and a Kafka from containers: a replica set that takes changes, a
   const env = { ...process.env, M2K_TEST_MONGODB_URI: '', M2K_TEST_KAFKA_BROKERS: '' }
   await using services = await openServices({ ...options(), env }, partsOf(library))
   expect(library.asked.map(({ image }) => image)).toEqual(['mongo:6.0.5', 'apache/kafka:4.1.1'])
+  // Nobody else can reach what asks nobody for a password.
+  expect(library.asked.flatMap(({ ports }) => ports.map(({ address }) => address))).toEqual(['127.0.0.1', '127.0.0.1'])
 
   await using client = new MongoClient(services.mongodbUri)
   const stream = client.db('shop').collection('orders').watch()
@@ -121,4 +123,5 @@ test('on the engine of another machine ports are reached there, and the driver s
   expect(environment.KAFKA_ADVERTISED_LISTENERS).toBe(`PLAINTEXT://build.example:${port?.host}`)
   expect(environment.KAFKA_LISTENERS).toContain(`PLAINTEXT://0.0.0.0:${port?.container}`)
   expect(port?.host).toBe(port?.container)
+  expect(port?.address).toBe('0.0.0.0')
 })

@@ -15,7 +15,7 @@ export interface Asked {
   image: string
   command: string[]
   environment: Record<string, string>
-  ports: { container: number; host: number }[]
+  ports: { container: number; host: number; address: string }[]
 }
 
 /** Starts what was asked for. */
@@ -26,6 +26,10 @@ export function libraryOf(run: Runner, host = 'localhost'): Testcontainers & { r
   const asked: Asked[] = []
   class GenericContainer implements ContainerDraft {
     readonly #asked: Asked
+    /** As the library has it: a binding without HostIp is one to all addresses. */
+    readonly hostConfig: { PortBindings: Record<string, { HostIp?: string; HostPort: string }[]> } = {
+      PortBindings: {},
+    }
 
     constructor(image: string) {
       this.#asked = { image, command: [], environment: {}, ports: [] }
@@ -38,16 +42,24 @@ export function libraryOf(run: Runner, host = 'localhost'): Testcontainers & { r
       this.#asked.environment = environment
       return this
     }
-    withExposedPorts(...ports: Asked['ports']): this {
-      this.#asked.ports = ports
+    withExposedPorts(...ports: { container: number; host: number }[]): this {
+      for (const { container, host: port } of ports) {
+        this.hostConfig.PortBindings[`${container}/tcp`] = [{ HostPort: String(port) }]
+      }
       return this
     }
     withStartupTimeout(): this {
       return this
     }
     start(): Promise<StartedContainer> {
-      asked.push(this.#asked)
-      return run(this.#asked)
+      const ports = Object.entries(this.hostConfig.PortBindings).flatMap(([container, bindings]) => {
+        return bindings.map(({ HostIp = '0.0.0.0', HostPort }) => {
+          return { container: Number.parseInt(container, 10), host: Number(HostPort), address: HostIp }
+        })
+      })
+      const whole = { ...this.#asked, ports }
+      asked.push(whole)
+      return run(whole)
     }
   }
   return { asked, GenericContainer, getContainerRuntimeClient: async () => ({ info: { containerRuntime: { host } } }) }
@@ -64,16 +76,18 @@ export const asProcess: Runner = async asked => {
   return { stop: () => owned.disposeAsync() }
 }
 
-async function mongod({ command: [, ...args] }: Asked, workspace: Workspace): Promise<ServerProcess> {
+/** Where a container listens at all of its addresses, this machine has those at which the port is published. */
+async function mongod({ command: [, ...args], ports }: Asked, workspace: Workspace): Promise<ServerProcess> {
   const dbPath = join(workspace.dir, 'data')
   await mkdir(dbPath)
   const program = await findMongod(options())
+  const listening = args.flatMap(arg => (arg === '--bind_ip_all' ? ['--bind_ip', ports[0]!.address] : [arg]))
   const here = ['--dbpath', dbPath, '--nounixsocket']
-  return ServerProcess.spawn({ program, args: [...args, ...here], logFile: join(workspace.dir, 'log') }, workspace)
+  return ServerProcess.spawn({ program, args: [...listening, ...here], logFile: join(workspace.dir, 'log') }, workspace)
 }
 
 /** As the image's start script does: every KAFKA_… variable but those of the JVM is a property. */
-async function kafka({ environment }: Asked, workspace: Workspace): Promise<ServerProcess> {
+async function kafka({ environment, ports }: Asked, workspace: Workspace): Promise<ServerProcess> {
   const { CLUSTER_ID = '', KAFKA_HEAP_OPTS: heap = '', ...variables } = environment
   const entries = Object.entries(variables).map(([name, value]) => {
     return [name.slice('KAFKA_'.length).toLowerCase().replaceAll('_', '.'), value]
@@ -84,7 +98,10 @@ async function kafka({ environment }: Asked, workspace: Workspace): Promise<Serv
   // A container's own ports are all free; on this machine the controller's may be somebody else's.
   const controller = /@127\.0\.0\.1:(\d+)$/.exec(environment.KAFKA_CONTROLLER_QUORUM_VOTERS ?? '')?.[1] ?? 'none'
   const properties = formatProperties({ ...Object.fromEntries(entries), 'log.dirs': logDirs })
-  await writeFile(file, properties.replaceAll(controller, String(await freePort())))
+  await writeFile(
+    file,
+    properties.replaceAll(controller, String(await freePort())).replace('0.0.0.0', ports[0]!.address),
+  )
   const java = [heap, '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-cp', `${await findKafka(options())}/*`]
   const format = ['kafka.tools.StorageTool', 'format', '-t', CLUSTER_ID, '-c', file]
   const { signal } = options()
