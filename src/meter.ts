@@ -23,6 +23,7 @@ export type GaugeName =
   | 'in_flight_records'
   | 'in_flight_bytes'
   | 'stage_busy_ratio'
+  | 'slots_configured'
   | 'slots_owned'
   | 'config_last_reload_successful'
   | 'config_last_reload_success_timestamp_seconds'

@@ -3,6 +3,7 @@ import { steady, systemClock } from '../clock.ts'
 import type { Config } from '../config/schema.ts'
 import { RecordBlocks } from '../encode/record-block.ts'
 import { asFault, Fault } from '../errors.ts'
+import { reportWorker } from '../observe/first-figures.ts'
 import { createLogger } from '../observe/logger.ts'
 import { createMetrics } from '../observe/metrics.ts'
 import { waitFor } from '../pipeline/startup.ts'
@@ -35,6 +36,7 @@ export async function runDaemon(config: Config, source: ConfigSource, io: Io, st
   const destination = sink.type === 'stdout' ? 'stderr' : 'stdout'
   const log = createLogger({ level: config.log.level, destination, secrets })
   const { meter, contentType, text } = createMetrics({ version })
+  reportWorker(meter, config.workers.slots)
   const redact = createRedact(secrets)
   const fleet = new Fleet({ config, clock: systemClock, log, meter, io, secrets, redact })
   const { common, supervisor } = fleet
@@ -84,7 +86,7 @@ function taught(source: ConfigSource, secrets: Secrets): ConfigSource {
     onRequest: listener => source.onRequest(listener),
     load: () => {
       const config = source.load()
-      for (const secret of secretsIn(config)) secrets.learn(secret.reveal())
+      for (const secret of secretsIn(config)) secrets.keep(secret.reveal())
       return config
     },
   }
@@ -104,13 +106,16 @@ async function runFleet(fleet: Fleet, reloader: Reloader, stop: AbortSignal): Pr
   const { delivery } = choice
   const { headers: recordHeaders, idempotence, transactions } = target.capabilities
   log.info({ delivery, recordHeaders, idempotence, transactions }, planText(target.about, choice))
-  await adviseOrder(common, mongo, target.about.partitionBytesPerSecond, stop)
   await using store = await open('the checkpoint store', () => openStore(common, mongo.identity, stop))
   fleet.opened({ mongo, target, store, delivery, blocks: new RecordBlocks() })
 
   const finished = new AbortController()
   const ending = AbortSignal.any([stop, supervisor.exhausted])
-  const beside = [report(fleet, mongo, finished.signal), reloader.run(AbortSignal.any([finished.signal, ending]))]
+  const beside = [
+    report(fleet, mongo, finished.signal),
+    reloader.run(AbortSignal.any([finished.signal, ending])),
+    adviseOrder(common, mongo, target.about.partitionBytesPerSecond, finished.signal),
+  ]
   try {
     await work(fleet, mongo.identity, ending)
   } finally {
@@ -120,7 +125,10 @@ async function runFleet(fleet: Fleet, reloader: Reloader, stop: AbortSignal): Pr
   return outcome(fleet)
 }
 
-/** Where a partition takes only so much: how many to order, by what MongoDB is measured to write. Never fails the start. */
+/**
+ * Where a partition takes only so much: how many to order, by what MongoDB is measured to write. Nothing waits for it: a
+ * busy oplog takes some seconds to measure. Never rejects.
+ */
 async function adviseOrder(
   { config, log }: Common,
   mongo: Mongo,
@@ -129,7 +137,7 @@ async function adviseOrder(
 ): Promise<void> {
   if (partitionBytesPerSecond === undefined) return
   const rate = await mongo.oplogRate(signal).catch(() => undefined)
-  signal.throwIfAborted()
+  if (signal.aborted) return
   const { text, isTooFew } = partitionOrder(rate, partitionBytesPerSecond, config.pipelines)
   if (isTooFew) log.warn({ ...rate }, text)
   else log.info({ ...rate }, text)

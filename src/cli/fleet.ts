@@ -1,6 +1,7 @@
 import type { Control } from '../admin/control.ts'
 import { type BusyRatios, busiest } from '../busy.ts'
 import type { Config, PipelineConfig } from '../config/schema.ts'
+import { reportPipeline } from '../observe/first-figures.ts'
 import { PipelineMonitor } from '../pipeline/pipeline-monitor.ts'
 import { type Changes, Supervisor } from '../pipeline/supervisor.ts'
 import { withThrottling } from '../pipeline/throttling.ts'
@@ -38,7 +39,10 @@ export class Fleet implements Control {
     this.pauses = new Pauses((pipeline, paused) => this.#heard(pipeline, paused))
     this.supervisor = new Supervisor({
       pipelines: this.#runnables(config.pipelines),
-      createMonitor: name => new PipelineMonitor({ name, unowned: () => this.#unowned, clock, meter }),
+      createMonitor: name => {
+        reportPipeline(meter, name)
+        return new PipelineMonitor({ name, unowned: () => this.#unowned, clock, meter })
+      },
       isPaused: name => this.pauses.isPaused(name),
       stopLimitMs: config.shutdown.drainMs + stopMarginMs,
       shared: config.workers.coordination === 'kafka',

@@ -43,6 +43,7 @@ const gauges: Readonly<Record<GaugeName, Description>> = {
     help: 'Share of the last ten seconds in which the pipeline worked or waited on the stage; the largest limits it.',
     labels: ['pipeline', 'stage'],
   },
+  slots_configured: { help: 'Slots of the deployment, as workers.slots says.', labels: [] },
   slots_owned: { help: 'Slots that this worker works on.', labels: [] },
   config_last_reload_successful: {
     help: '1 where the configuration file as last loaded is in effect, 0 where it was refused.',

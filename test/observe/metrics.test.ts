@@ -53,7 +53,7 @@ describe('the registry', () => {
     expect(helps.length).toBeGreaterThan(15)
     for (const [, name, help] of helps) {
       expect(help, name).toMatch(/\.$/)
-      expect(name).toMatch(/_(total|seconds|bytes|ratio|records|slots_owned|state|info|successful)$/)
+      expect(name).toMatch(/_(total|seconds|bytes|ratio|records|slots_configured|slots_owned|state|info|successful)$/)
     }
   })
 })
