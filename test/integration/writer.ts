@@ -1,16 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type AnyBulkWriteOperation,
+  type ClientSession,
   type Collection,
   MongoBulkWriteError,
   MongoClient,
+  MongoError,
   MongoErrorLabel,
-  MongoNetworkError,
+  MongoServerError,
 } from 'mongodb'
 import { seeded } from '../simulation/schedule.ts'
 
 /** Between bulks of an endless load: what piles up while a server is away must be read and judged later. */
 const pauseMs = 20
+/** An election on a machine that is busy with other things may take longer than the driver would wait by itself. */
+const selectionLimitMs = 120_000
 
 /** Of the documents those whose number is `lane` modulo `lanes`, counted from 0. */
 interface Lane {
@@ -29,7 +33,7 @@ interface Versioned {
  * through. Versions never repeat, so that every record can be told from every other.
  */
 export class Writer implements AsyncDisposable {
-  /** Each bulk is one transaction, which the driver repeats as a whole: where primaries die under it. */
+  /** Each bulk is one transaction, which is repeated as a whole: where primaries die under it. */
   atomic = false
   readonly journal = new Map<string, string[]>()
   readonly #client: MongoClient
@@ -40,7 +44,7 @@ export class Writer implements AsyncDisposable {
   #version = 0
 
   constructor(uri: string, documents: number, seed: number) {
-    this.#client = new MongoClient(uri, { retryWrites: true })
+    this.#client = new MongoClient(uri, { retryWrites: true, serverSelectionTimeoutMS: selectionLimitMs })
     this.#documents = documents
     this.#random = seeded(seed)
   }
@@ -116,9 +120,7 @@ export class Writer implements AsyncDisposable {
       return
     }
     await this.#client.withSession(session =>
-      session.withTransaction(() => collection.bulkWrite(operations, { ordered: true, session }).catch(labelled), {
-        writeConcern: { w: 'majority' },
-      }),
+      inTransaction(session, () => collection.bulkWrite(operations, { ordered: true, session })),
     )
   }
 
@@ -151,11 +153,46 @@ export class Writer implements AsyncDisposable {
 }
 
 /**
- * The driver may give a bulk that lost its connection inside a transaction without the label that lets the transaction
- * be repeated. It was never committed: no server has said anything about it.
+ * As the driver's `withTransaction`, which gives up where a connection is lost in the commit and the server is known to be
+ * gone already: then it does not give the error the label by which it would ask again.
  */
-function labelled(error: unknown): never {
-  const unanswered = error instanceof MongoBulkWriteError && error.code === undefined
-  if (unanswered || error instanceof MongoNetworkError) error.addErrorLabel(MongoErrorLabel.TransientTransactionError)
-  throw error
+async function inTransaction(session: ClientSession, work: () => Promise<unknown>): Promise<void> {
+  for (;;) {
+    session.startTransaction({ writeConcern: { w: 'majority' } })
+    try {
+      await work()
+      await commit(session)
+      return
+    } catch (error) {
+      if (session.inTransaction()) await session.abortTransaction()
+      if (!(error instanceof MongoError && isTransient(error))) throw error
+      await sleep(pauseMs)
+    }
+  }
+}
+
+/** Until a server says what became of it. */
+async function commit(session: ClientSession): Promise<void> {
+  for (;;) {
+    try {
+      await session.commitTransaction()
+      return
+    } catch (error) {
+      const isUnknown =
+        error instanceof MongoError && error.hasErrorLabel(MongoErrorLabel.UnknownTransactionCommitResult)
+      if (!isUnknown && !isUnanswered(error)) throw error
+      await sleep(pauseMs)
+    }
+  }
+}
+
+/** It was not committed, and may be made again. */
+function isTransient(error: MongoError): boolean {
+  return error.hasErrorLabel(MongoErrorLabel.TransientTransactionError) || isUnanswered(error)
+}
+
+/** No server has said anything about it: a lost connection, or none to be had. */
+function isUnanswered(error: unknown): boolean {
+  if (error instanceof MongoBulkWriteError) return error.code === undefined
+  return error instanceof MongoError && !(error instanceof MongoServerError)
 }
