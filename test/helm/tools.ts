@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { afterAll } from 'vitest'
 import { buildInCopy, built, type GoModule, install } from './go.ts'
 
 /** Both versions of Helm that are in use. */
@@ -36,7 +37,7 @@ export async function helmDocsProgram(): Promise<string> {
   return join(dir, 'helm-docs')
 }
 
-/** An empty directory, which goes with this process. */
+/** An empty directory, which goes with the tests of this file. */
 export function scratch(): string {
   return mkdtempSync(join(home, 'scratch-'))
 }
@@ -49,7 +50,7 @@ export interface Outcome {
 
 /** Helm's own files go here, so nothing of the user's is read or written, and those of the tests. */
 const home = mkdtempSync(join(tmpdir(), 'mongo2kafka-helm-'))
-process.once('exit', () => rmSync(home, { recursive: true, force: true }))
+afterAll(() => rmSync(home, { recursive: true, force: true }))
 const helmHome = { HELM_CACHE_HOME: home, HELM_CONFIG_HOME: home, HELM_DATA_HOME: home, HELM_PLUGINS: home }
 
 export interface CallOptions {
