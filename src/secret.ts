@@ -33,8 +33,8 @@ export function secretsIn(value: unknown): Secret[] {
   return Object.values(value).flatMap(secretsIn)
 }
 
-/** Tokens are new ones every few minutes; those that were last used longest ago are forgotten first. */
-const learnedLimit = 200
+/** Those that were used longest ago are forgotten first: tokens are new every few minutes, passwords now and then. */
+const limits = { tokens: 200, kept: 1_000 } as const
 
 /**
  * All secrets that the process knows, in one place, for every redactor: those of the configuration, and what is read
@@ -42,8 +42,9 @@ const learnedLimit = 200
  */
 export class Secrets {
   readonly #configured: readonly Secret[]
-  /** The one that was learned or used last stands last. */
-  readonly #learned = new Map<string, Secret>()
+  /** In each the one that was used last stands last. */
+  readonly #kept = new Map<string, Secret>()
+  readonly #tokens = new Map<string, Secret>()
   #revision = 0
 
   constructor(configured: readonly Secret[] = []) {
@@ -56,17 +57,26 @@ export class Secrets {
   }
 
   get all(): readonly Secret[] {
-    return [...this.#configured, ...this.#learned.values()]
+    return [...this.#configured, ...this.#kept.values(), ...this.#tokens.values()]
   }
 
-  /** `value` was read just now: to be called before anybody else gets it. */
+  /** The token `value` was read just now: to be called before anybody else gets it. */
   learn(value: string): void {
-    const known = this.#learned.get(value)
-    this.#learned.delete(value)
-    this.#learned.set(value, known ?? new Secret(value))
+    this.#add(this.#tokens, limits.tokens, value)
+  }
+
+  /** As `learn`, for what is configured and good until somebody changes it: no number of tokens makes it forgotten. */
+  keep(value: string): void {
+    this.#add(this.#kept, limits.kept, value)
+  }
+
+  #add(to: Map<string, Secret>, limit: number, value: string): void {
+    const known = to.get(value)
+    to.delete(value)
+    to.set(value, known ?? new Secret(value))
     if (known !== undefined) return
-    const [oldest] = this.#learned.keys()
-    if (this.#learned.size > learnedLimit && oldest !== undefined) this.#learned.delete(oldest)
+    const [oldest] = to.keys()
+    if (to.size > limit && oldest !== undefined) to.delete(oldest)
     this.#revision += 1
   }
 }

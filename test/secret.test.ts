@@ -39,6 +39,15 @@ test('what is learned is known along with the configuration, once', () => {
   expect(secrets.all.map(each => each.reveal())).toEqual(['canary', 'first', 'second'])
 })
 
+test('what is kept no number of tokens makes forgotten, though nobody uses it', () => {
+  const secrets = new Secrets()
+  secrets.keep('passphrase')
+  for (let i = 0; i < 1_000; i++) secrets.learn(`token ${i}`)
+  expect(secrets.all.map(each => each.reveal())).toContain('passphrase')
+  for (let i = 0; i < 3_000; i++) secrets.keep(`password ${i}`)
+  expect(secrets.all.length).toBeLessThan(1_300)
+})
+
 test('of many learned ones those used last are known, and always the configured', () => {
   const secrets = new Secrets([secret])
   secrets.learn('password')

@@ -1,5 +1,5 @@
 import { type Document, type MongoClient, Timestamp } from 'mongodb'
-import type { Clock } from '../clock.ts'
+import { type Clock, steady } from '../clock.ts'
 import { runCommand } from './command.ts'
 import type { OplogRate } from './source.ts'
 import { readOplogWindow } from './window.ts'
@@ -22,10 +22,11 @@ const stretchesLimitMs = 3_000
  */
 export async function readOplogRate(
   client: MongoClient,
-  clock: Clock,
+  given: Clock,
   deadlineMs: number,
   signal: AbortSignal,
 ): Promise<OplogRate | undefined> {
+  const clock = steady(given)
   const window = await readOplogWindow(client, clock, deadlineMs, signal)
   if (window === undefined || window.newestMs <= window.oldestMs) return undefined
   const aggregate = async (pipeline: Document[]): Promise<Document | undefined> => {
