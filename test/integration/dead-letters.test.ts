@@ -45,7 +45,7 @@ class Scene implements AsyncDisposable {
     },
   })
 
-  async start(delivery: string, onError = ''): Promise<Daemon> {
+  async start(delivery: string, onError = '', source = ''): Promise<Daemon> {
     const daemon = await Daemon.start(`
 name: ${this.name}
 delivery: ${delivery}
@@ -55,7 +55,7 @@ admin: { port: 0 }
 retry: { initial: 100ms, max: 1s }
 pipelines:
   - name: all
-    source: { collections: [${this.name}.*] }
+    source: { collections: [${this.name}.*]${source} }
     partitions: 2
     topicConfig: { max.message.bytes: ${maxMessageBytes} }
     ${onError}
@@ -91,9 +91,26 @@ pipelines:
     await eventually(arrived, what, limitMs)
   }
 
+  /** Makes a collection that keeps images, with a document of which two are more than a change event can have. */
+  async prepareLarge(): Promise<void> {
+    const options = { changeStreamPreAndPostImages: { enabled: true } }
+    const collection = await this.#client.db(this.name).createCollection<Document>('c', options)
+    await collection.insertOne({ _id: 3, v: 'v0', pad: 'x'.repeat((8 << 20) + 100_000) })
+  }
+
+  /** Changes that document between others. */
+  async changeLarge(): Promise<void> {
+    const collection = this.#client.db(this.name).collection<Document>('c')
+    await collection.insertOne({ _id: 1, v: 'v0' })
+    await collection.updateOne({ _id: 3 }, { $set: { v: 'v1' } })
+    await collection.insertOne({ _id: 2, v: 'v0' })
+    for (const id of [1, 2]) this.journal.set(`${this.namespace}/${id}`, ['v0'])
+    this.large.push(3)
+  }
+
   /**
    * Waits until the daemon has saved a position behind all of it. What arrived may be an earlier daemon's, and this one
-   * still at its replays; a stop in the middle of one ends with 1.
+   * still at its replays.
    */
   async settled(daemon: Daemon): Promise<void> {
     const { operationTime } = await this.#client.db('admin').command({ ping: 1 })
@@ -167,4 +184,32 @@ test('onError: fail stops at such a change; told to send it to the dead letters,
   expect(await daemon.text('/metrics')).toMatch(/dead_letters_total\{pipeline="all",reason="oversize"\} [1-9]/)
   expect(await daemon.stop('SIGTERM'), daemon.output.slice(-5_000)).toBe(0)
   expect(scene.letters.map(idOf)).toContain(3)
+})
+
+test('a change that MongoDB cannot send goes to the dead letters, or stops the pipeline; its position is known', {
+  timeout: 600_000,
+}, async () => {
+  await using scene = new Scene()
+  await scene.prepareLarge()
+  const images = ', fullDocument: whenAvailable, fullDocumentBeforeChange: whenAvailable'
+  {
+    await using daemon = await scene.start('at-least-once', 'onError: fail', images)
+    await scene.changeLarge()
+    expect(await daemon.exit(), daemon.output.slice(-5_000)).toBe(1)
+    expect(daemon.stderr).toContain('pipeline all: SOURCE_EVENT_TOO_LARGE')
+    expect(daemon.stderr).toContain(`update of ${scene.name}.c at `)
+  }
+  await using daemon = await scene.start('at-least-once', '', images)
+  await scene.complete(daemon)
+  await scene.settled(daemon)
+  expect(await daemon.stop('SIGTERM'), daemon.output.slice(-5_000)).toBe(0)
+  const told = {
+    reason: 'oversize',
+    code: 'SOURCE_EVENT_TOO_LARGE',
+    db: scene.name,
+    collection: 'c',
+    operation: 'update',
+  }
+  expect(scene.letters).toMatchObject([{ ...told, documentKey: { _id: { $numberInt: '3' } } }])
+  expect(judgeHistory(scene.journal, scene.seen, true).violations).toEqual([])
 })
