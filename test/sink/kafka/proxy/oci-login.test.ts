@@ -5,11 +5,11 @@ import { silentLogger } from '../../../../src/log.ts'
 import { silentMeter } from '../../../../src/meter.ts'
 import { type Preset, presets } from '../../../../src/preset.ts'
 import { ociRsaLogin } from '../../../../src/sink/kafka/login/oci-rsa.ts'
-import { PartitionReader } from '../../../../src/sink/kafka/reading/partition-reader.ts'
 import { defaultProducerSettings, type KafkaSettings } from '../../../../src/sink/kafka/settings.ts'
 import { createKafkaTarget, type KafkaTarget } from '../../../../src/sink/kafka/target.ts'
 import { freshTopic, never, plain, settingsFor } from '../fixture.ts'
 import { numbers, sendNumbers } from '../send-numbers.ts'
+import { valuesOf } from '../values-of.ts'
 import { OciRsaDoor } from './oci-door.ts'
 import { KafkaProxy } from './proxy.ts'
 
@@ -38,16 +38,6 @@ function loginBy(privateKey: KeyObject, streamPoolId = pool, name = keyId): Kafk
 function targetAt(settings: KafkaSettings, preset: Preset): KafkaTarget {
   const libraries = { clock: systemClock, log: silentLogger, meter: silentMeter }
   return createKafkaTarget({ settings, client: 'auto', preset, producer: defaultProducerSettings, ...libraries })
-}
-
-/** What stands in partition 0, read by who logs in as `settings` say. */
-async function valuesOf(topic: string, settings: KafkaSettings): Promise<string[]> {
-  await using reader = new PartitionReader({ settings, clock: systemClock })
-  const values: string[] = []
-  for await (const records of reader.readPartition(topic, 0, 0n, { isolation: 'read_uncommitted' }, never)) {
-    values.push(...records.map(({ value }) => String(value)))
-  }
-  return values
 }
 
 it.each(clients)('%s: logs in, produces, and reads it back', async (client, preset) => {
