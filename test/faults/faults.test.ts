@@ -12,10 +12,11 @@ beforeAll(async () => {
 afterAll(() => servers?.[Symbol.asyncDispose]())
 
 /**
- * Three times the shortest limit, 3 s, is not much where other tests have the processor, and nothing here may depend on a
- * fast machine: only a recovery that takes longer than any has ever taken fails.
+ * Three times a limit is not much where other tests have the processor, and nothing here may depend on a fast machine: on
+ * one with fifty times its load a daemon took three minutes to be back. How long recoveries take is judged by
+ * `npm run test:faults`.
  */
-const leastHardStopMs = 30_000
+const leastHardStopMs = 400_000
 
 const say = (line: string) => process.stdout.write(`${line}\n`)
 
@@ -39,7 +40,7 @@ const selections: readonly { readonly mode: Mode; readonly names: readonly strin
 test.each(selections)(
   '$mode.name: nothing lost, reordered, invented, or repeated where it may not be',
   {
-    timeout: 600_000,
+    timeout: 1_800_000,
   },
   async ({ mode, names }) => {
     const faults = names.map(name => catalogue.find(fault => fault.name === name)!)

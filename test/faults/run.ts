@@ -28,8 +28,8 @@ export interface SessionPlan {
   readonly say: (line: string) => void
 }
 
-/** Until changes arrive where nothing is hurt: at the beginning, and after all is healed. */
-const wholeLimitMs = 90_000
+/** Until changes arrive where nothing is hurt: at the beginning, and after all is healed. Three times it is too long. */
+const wholeLimitMs = 30_000
 
 /** Runs a deployment through `faults` under traffic and judges its whole history. */
 export async function runSession(plan: SessionPlan): Promise<SessionReport> {
@@ -57,7 +57,7 @@ async function sufferAll(session: Session, plan: SessionPlan): Promise<Omit<Sess
   const violations: string[] = []
   let loadPeak = 0
   try {
-    await session.progress(wholeLimitMs)
+    await session.progress(session.hardStopMs(wholeLimitMs))
     for (const fault of fitting(session, plan.faults)) {
       if (Date.now() >= (plan.untilMs ?? Number.POSITIVE_INFINITY)) break
       say(`${mode.name}: ${fault.name}`)
@@ -110,7 +110,7 @@ async function suffer(session: Session, fault: Fault): Promise<FaultReport> {
   const { bites, recoveriesMs, deaths } = await hurtAndHeal(session, fault)
   await healServers(session.servers)
   await kafkaIsWhole(session)
-  await session.progress(wholeLimitMs)
+  await session.progress(session.hardStopMs(wholeLimitMs))
   for (const daemon of session.daemons) await daemon.measure()
   checkEndings(session, fault, surprisesBefore)
   if (session.mode.isPlain && fault.sparesServers) await checkReplays(session, fault, duplicates)

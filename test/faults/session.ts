@@ -35,9 +35,10 @@ export interface SessionOptions {
 }
 
 const collections = ['orders', 'items']
-const startLimitMs = 60_000
+const startLimitMs = 180_000
 const settleLimitMs = 240_000
-const silenceMs = 45_000
+/** Three times this without a record: what is missing by then does not come. */
+const silenceLimitMs = 15_000
 /** For the writer's driver to find out that a server is gone, which may be frozen. */
 const writerLimitMs = 240_000
 
@@ -213,8 +214,9 @@ export class Session implements AsyncDisposable {
     await this.writer.stop()
     const { journal } = this.writer
     // What is missing after a long silence is lost, and the judge says what.
-    const isSettled = () => this.arrivals.missing(journal) === undefined || this.arrivals.quietMs > silenceMs
-    await until(isSettled, 'the end of the records', settleLimitMs)
+    const isSettled = () =>
+      this.arrivals.missing(journal) === undefined || this.arrivals.quietMs > this.hardStopMs(silenceLimitMs)
+    await until(isSettled, 'the end of the records', settleLimitMs + this.hardStopMs(silenceLimitMs))
     const kept = this.daemons.filter(daemon => daemon.kept)
     const exits = await Promise.all(kept.map(daemon => daemon.stop('SIGTERM')))
     await this.caughtUp()
