@@ -16,6 +16,8 @@ export interface WorkloadIdentityOptions {
   readonly learn?: ((secret: string) => void) | undefined
   /** Where Kubernetes puts what the pod is known by; default: its own place. */
   readonly directory?: string | undefined
+  /** For the cluster's answer; default: ten seconds. */
+  readonly limitMs?: number | undefined
 }
 
 const ownDirectory = '/var/run/secrets/kubernetes.io/serviceaccount'
@@ -122,9 +124,10 @@ export class WorkloadIdentity {
       })
     })
     asking.end(body)
+    const { limitMs = answerLimitMs } = this.#options
     return await withDeadline(promise, {
-      limitMs: answerLimitMs,
-      late: () => new Error(`the cluster did not answer within ${answerLimitMs} ms`),
+      limitMs,
+      late: () => new Error(`the cluster did not answer within ${limitMs} ms`),
       clock: this.#options.clock,
       onEnd: error => asking.destroy(error as Error),
     })

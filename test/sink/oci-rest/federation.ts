@@ -28,11 +28,12 @@ async function bodyOf(request: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(parts)
 }
 
-function listener(answer: (request: IncomingMessage, body: Buffer) => Answer): RequestListener {
+/** undefined: there is none. */
+function listener(answer: (request: IncomingMessage, body: Buffer) => Answer | undefined): RequestListener {
   return (request, response) => {
     void bodyOf(request).then(body => {
-      const { status, body: text } = answer(request, body)
-      response.writeHead(status).end(text)
+      const answered = answer(request, body)
+      if (answered !== undefined) response.writeHead(answered.status).end(answered.body)
     })
   }
 }
@@ -134,6 +135,8 @@ export class PodSurroundings implements AsyncDisposable {
   #accountToken = ''
   /** In place of a token, if it is not undefined. */
   answer: Answer | undefined
+  /** No question is answered. */
+  silent = false
 
   static async open(): Promise<PodSurroundings> {
     const surroundings = new PodSurroundings()
@@ -157,6 +160,7 @@ export class PodSurroundings implements AsyncDisposable {
     const proxymux = createTlsServer(
       identity,
       listener(({ method, url, headers }, body) => {
+        if (this.silent) return undefined
         if (method !== 'POST' || url !== '/resourcePrincipalSessionTokens') return { status: 404, body: '' }
         if (headers.authorization !== `Bearer ${this.#accountToken}`) return { status: 403, body: '' }
         if (this.answer !== undefined) return this.answer

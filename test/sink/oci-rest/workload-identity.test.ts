@@ -9,13 +9,15 @@ import { WorkloadIdentity } from '../../../src/sink/oci-rest/workload-identity.t
 import { type Granted, PodSurroundings } from './federation.ts'
 
 const data = Buffer.from('data')
+/** Not what is tested: however slow the machine is. */
+const limitMs = 200_000
 
 function principalIn(
   { environment, directory }: PodSurroundings,
   clock: Clock = systemClock,
   learn: (secret: string) => void = () => {},
 ): Promise<Principal> {
-  const openProvider = async () => new WorkloadIdentity({ environment, directory, clock, learn })
+  const openProvider = async () => new WorkloadIdentity({ environment, directory, clock, learn, limitMs })
   return openPrincipal({ type: 'workload-identity', learn }, openProvider)
 }
 
@@ -91,8 +93,20 @@ test('a cluster of another authority is not trusted', async () => {
   await using other = await PodSurroundings.open()
   const principal = await openPrincipal({ type: 'workload-identity' }, async () => {
     const { environment } = pod
-    return new WorkloadIdentity({ environment, directory: other.directory, clock: systemClock })
+    return new WorkloadIdentity({ environment, directory: other.directory, clock: systemClock, limitMs })
   })
   await expect(principal.credentials()).rejects.toMatchObject({ code: 'SINK_UNREACHABLE' })
   expect(pod.tokens.granted).toEqual([])
+})
+
+test('a cluster that does not answer is given up after a while', async () => {
+  await using pod = await PodSurroundings.open()
+  pod.silent = true
+  const { environment, directory } = pod
+  const openProvider = async () => new WorkloadIdentity({ environment, directory, clock: systemClock, limitMs: 50 })
+  const principal = await openPrincipal({ type: 'workload-identity' }, openProvider)
+  await expect(principal.credentials()).rejects.toMatchObject({
+    code: 'SINK_UNREACHABLE',
+    message: expect.stringMatching(/did not answer within 50 ms/),
+  })
 })
