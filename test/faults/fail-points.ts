@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MongoClient } from 'mongodb'
 import type { Member } from '../../src/services/services.ts'
+import type { Daemon } from './daemon.ts'
 import type { Fault } from './fault.ts'
 import { command } from './servers.ts'
 import type { Session } from './session.ts'
@@ -32,6 +33,7 @@ export function failPointFault(point: FailPoint): Fault {
     async inject(session) {
       const { members } = session.servers.mongodb
       const before = await triggered(members)
+      const stopped = mayEndWith === undefined ? [] : whoSays(session, `"code":"${mayEndWith}"`)
       const where = namespaceOf && { namespace: namespaceOf(session) }
       const data = { failCommands: commands, failInternalCommands: false, ...where, ...point.data }
       const set = (mode: unknown) =>
@@ -41,9 +43,18 @@ export function failPointFault(point: FailPoint): Fault {
       const since = Date.now()
       await set('off')
       const after = await triggered(members)
-      return { bites: () => after > before, heal: async () => {}, recoversSinceMs: since }
+      // Where only some of its slots met the fault, the process goes on with the others, and these wait for a person.
+      const heal = async () => {
+        await Promise.all(stopped.map(({ daemon, hasSaid }) => (hasSaid() ? daemon.restart() : undefined)))
+      }
+      return { bites: () => after > before, heal, recoversSinceMs: since }
     },
   }
+}
+
+/** The daemons, each with what tells whether it has said `words` since this call. */
+function whoSays({ daemons }: Session, words: string): { readonly daemon: Daemon; readonly hasSaid: () => boolean }[] {
+  return daemons.map(daemon => ({ daemon, hasSaid: daemon.listenFor(words) }))
 }
 
 /** How often the fail point has been met, over all members. */
