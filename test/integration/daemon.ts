@@ -118,7 +118,8 @@ export class Daemon implements AsyncDisposable {
       if (this.#child.exitCode !== null) throw new Error(`the daemon exited: ${this.output}`)
       return (await this.statuses()).find(({ name, state }) => name === pipeline && states.includes(state))
     }
-    return eventually(found, `pipeline ${pipeline} in state ${states.join(' or ')}`)
+    const what = () => `pipeline ${pipeline} in state ${states.join(' or ')}: ${this.output.slice(-3_000)}`
+    return eventually(found, what)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

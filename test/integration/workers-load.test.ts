@@ -89,5 +89,6 @@ test('two workers share the changes evenly, though nine of ten documents are in 
     expect(Math.abs(load / (documents / 2) - 1), `slots ${owned} have ${load}`).toBeLessThanOrEqual(mostOff)
   }
   for (const daemon of [one, other]) expect((await daemon.statuses())[0]?.records).toBeGreaterThan(0)
+  for (const daemon of [one, other]) await daemon.reaches('all', 'idle') // Not in the middle of a replay.
   for (const daemon of [one, other]) expect(await daemon.stop('SIGTERM'), daemon.output.slice(-3_000)).toBe(0)
 })
