@@ -47,7 +47,8 @@ export function failPointFault(point: FailPoint): Fault {
       const heal = async () => {
         await Promise.all(stopped.map(({ daemon, hasSaid }) => (hasSaid() ? daemon.restart() : undefined)))
       }
-      return { bites: () => after > before, heal, recoversSinceMs: since }
+      const harm = { bites: () => after > before, heal }
+      return mayEndWith === undefined ? { ...harm, recoversSinceMs: since } : harm
     },
   }
 }
