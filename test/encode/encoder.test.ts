@@ -80,15 +80,6 @@ test('records of several events stand one after the other, and the memory is use
   expect(records[1]!.partition).toBe(0)
 })
 
-test('blocks are kept up to a number of bytes', () => {
-  const size = new RecordBlocks().take().bytes.length
-  const blocks = new RecordBlocks(2 * size)
-  const taken = [blocks.take(), blocks.take(), blocks.take()]
-  for (const block of taken) block.release()
-  const again = new Set([blocks.take(), blocks.take(), blocks.take()])
-  expect(taken.map(block => again.has(block))).toEqual([true, true, false])
-})
-
 test('a block grows with its records', () => {
   const encoder = encoderOf({ value: document })
   const block = encoder.begin()

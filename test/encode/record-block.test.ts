@@ -41,3 +41,12 @@ test('idle blocks hold no more than the limit', () => {
   expect(kept.length).toBeGreaterThan(0)
   expect(kept.reduce((sum, { bytes }) => sum + bytes.length, 0)).toBeLessThanOrEqual(100 * kib)
 })
+
+test('what has idled longest goes first', () => {
+  const size = new RecordBlocks().take().bytes.length
+  const blocks = new RecordBlocks(2 * size)
+  const taken = [blocks.take(), blocks.take(), blocks.take()]
+  for (const block of taken) block.release()
+  const again = new Set([blocks.take(), blocks.take(), blocks.take()])
+  expect(taken.map(block => again.has(block))).toEqual([false, true, true])
+})

@@ -122,7 +122,7 @@ describe('a partition is read', () => {
 
   it('with new connections after a while, for the old ones may be dead without a word', async () => {
     let nowMs = 0
-    const clock = { ...systemClock, nowMs: () => nowMs }
+    const clock = { ...systemClock, nowMs: () => nowMs, monotonicMs: () => nowMs }
     await using broker = await fakeBroker({
       offset: end(1n),
       fetch: () => ({ highWatermark: 1n, records: batchAt(0n, 'a') }),
