@@ -1,12 +1,16 @@
 import { Decimal128, Long, MongoClient, ObjectId, UUID } from 'mongodb'
 import { expect, inject, test } from 'vitest'
 import type { WorkersStatus } from '../../src/status.ts'
+import { Tail } from '../faults/tail.ts'
 import { Daemon, eventually } from './daemon.ts'
-import { SharedLog } from './shared-log.ts'
 
 const slots = 16
 /** Of the mean: so far may one of the two workers lie from it, and both apart from each other twice as far. */
 const mostOff = 0.1
+
+interface Inserted {
+  readonly fullDocument: { readonly v: string }
+}
 
 interface Numbered {
   readonly _id: unknown
@@ -62,6 +66,18 @@ test('two workers share the changes evenly, though nine of ten documents are in 
   await using client = new MongoClient(inject('mongodbUri'))
   const db = client.db(name)
   for (const collection of Object.keys(collections)) await db.createCollection(collection)
+  // By what stands in the topic: whatever was repeated, or moved to the other worker meanwhile, counts once.
+  const bySlot = Array.from({ length: slots }, () => new Set<string>())
+  await using _tail = new Tail({
+    brokers: inject('kafkaBrokers'),
+    topics: [`${name}.all`],
+    see: (_topic, _partition, { value, headers }) => {
+      const slot = Number(String(headers['m2k.source']).split('/').at(-1))
+      if (value !== null) bySlot[slot]!.add((JSON.parse(value.toString()) as Inserted).fullDocument.v)
+    },
+  })
+  const arrived = () => (bySlot.reduce((sum, { size }) => sum + size, 0) >= documents ? true : undefined)
+
   await using one = await Daemon.start(configOf(name))
   await using other = await Daemon.start(configOf(name))
   await halves([one, other])
@@ -71,14 +87,6 @@ test('two workers share the changes evenly, though nine of ten documents are in 
     await db.collection<Numbered>(collection).insertMany(rows)
   }
 
-  // By what stands in the topic: whatever was repeated, or moved to the other worker meanwhile, counts once.
-  const log = new SharedLog(inject('kafkaBrokers'), `${name}.all`)
-  const bySlot = Array.from({ length: slots }, () => new Set<string>())
-  const arrived = async () => {
-    await log.read()
-    for (const { source, change } of log.records) bySlot[Number(source.split('/').at(-1))]!.add(change)
-    return bySlot.reduce((sum, { size }) => sum + size, 0) >= documents ? true : undefined
-  }
   await eventually(
     arrived,
     () => `${documents} documents: ${bySlot.map(({ size }) => size)}\n${one.output.slice(-2_000)}`,
