@@ -1,7 +1,7 @@
 import { type Document, type MongoClient, MongoServerError } from 'mongodb'
 import { type Clock, steady } from '../clock.ts'
 import { untilAborted } from '../deadline.ts'
-import { Configuration, Fenced, Retryable } from '../errors.ts'
+import { Configuration, type Fault, Fenced, Retryable } from '../errors.ts'
 import type { StoredPosition } from '../position.ts'
 import { backOffMs } from '../retry.ts'
 import type { Checkpoint, CheckpointStore } from './checkpoint.ts'
@@ -58,9 +58,10 @@ interface Kept {
 
 /**
  * A document per pipeline and slot, which only one writer can change at a time: `epoch` is the checkpoint's, `writer`
- * names the store that claimed this epoch, `save` counts its saves. A save goes through where its epoch is later than
- * the stored one, or is the same, of the same writer, and its number higher. So two starts that loaded the same
- * checkpoint cannot both go on, and a save that was given up can land late without taking a position back.
+ * names the store that claimed this epoch, `save` counts its saves. A save goes through where its epoch is the stored
+ * one, of the same writer, and its number higher; or where its epoch is later, and nobody has saved since this store
+ * loaded the document. So two starts that loaded the same checkpoint cannot both go on, a start never takes back what
+ * its predecessor still saves, and a save that was given up can land late without taking a position back.
  */
 class MongoCheckpoints implements CheckpointStore {
   readonly #options: MongoCheckpointOptions
@@ -70,6 +71,8 @@ class MongoCheckpoints implements CheckpointStore {
   #saveNumber = 0
   /** The last save of each document; the next begins after it. */
   readonly #saves = new Map<string, Promise<void>>()
+  /** What each document was when it was loaded last; undefined: absent. */
+  readonly #loaded = new Map<string, Kept | undefined>()
 
   constructor(options: MongoCheckpointOptions, access: MongoAccess) {
     this.#options = options
@@ -109,6 +112,7 @@ class MongoCheckpoints implements CheckpointStore {
       signal,
     )
     const kept = await this.#read(id, signal)
+    this.#loaded.set(keyOf(pipeline, slot), kept)
     if (kept === undefined) return undefined
     const where = this.#where(id)
     if (typeof kept.text !== 'string') throw corrupt(where, 'it has no text')
@@ -136,7 +140,7 @@ class MongoCheckpoints implements CheckpointStore {
     const before = this.#saves.get(key) ?? Promise.resolve()
     const saved = before
       .catch(() => {}) // Its caller has heard of it.
-      .then(() => this.#write(this.#idOf(pipeline, slot), kept))
+      .then(() => this.#write(this.#idOf(pipeline, slot), kept, this.#earlier(key, epoch)))
     saved.catch(() => {}) // Unheard where the waiting was aborted.
     this.#saves.set(key, saved)
     await untilAborted(saved, signal)
@@ -155,32 +159,55 @@ class MongoCheckpoints implements CheckpointStore {
     await this.#owned?.[Symbol.asyncDispose]()
   }
 
-  /** Tries until it is known whether the save took effect: one that seemed to fail is found by its number. */
-  async #write(id: Document, kept: Kept): Promise<void> {
+  /** Which documents of an earlier epoch a save may replace: our own, and the one that was loaded. */
+  #earlier(key: string, epoch: number): Document[] {
+    if (!this.#loaded.has(key)) return [{ epoch: { $lt: epoch } }]
+    const own = { epoch: { $lt: epoch }, writer: this.#writer }
+    const loaded = this.#loaded.get(key)
+    if (loaded === undefined || !(loaded.epoch < epoch)) return [own]
+    return [own, { epoch: loaded.epoch, writer: loaded.writer, save: loaded.save }]
+  }
+
+  /**
+   * Tries until it is known whether the save took effect: one that seemed to fail is found by its number. What was saved
+   * since the load must be loaded first, so that is not tried again here.
+   */
+  async #write(id: Document, kept: Kept, earlier: readonly Document[]): Promise<void> {
     const { saveLimitMs = defaultSaveLimitMs } = this.#options
     const clock = steady(this.#options.clock)
     const untilMs = clock.nowMs() + saveLimitMs
     for (let attempt = 1; ; attempt += 1) {
+      let stored: Kept | undefined
       try {
-        if (await this.#replace(id, kept)) return
-        const stored = await this.#read(id, never)
-        if (stored?.writer === kept.writer && stored.epoch === kept.epoch && stored.save >= kept.save) return
+        if (await this.#replace(id, kept, earlier)) return
+        stored = await this.#read(id, never)
         if (stored === undefined) throw new Retryable('CHECKPOINT_UNAVAILABLE', `${this.#where(id)}: it was removed`)
-        const text = `${this.#where(id)}: epoch ${stored.epoch} of another start is stored, ours is ${kept.epoch}`
-        throw new Fenced('CHECKPOINT_FENCED', text)
       } catch (error) {
         if (!(error instanceof Retryable) || clock.nowMs() >= untilMs) throw error
         await clock.sleep(backOffMs(retry, attempt, clock))
+        continue
       }
+      if (stored.writer === kept.writer && stored.epoch === kept.epoch && stored.save >= kept.save) return
+      throw this.#refusal(id, stored, kept)
     }
   }
 
+  #refusal(id: Document, stored: Kept, { epoch }: Kept): Fault {
+    const where = this.#where(id)
+    if (stored.epoch < epoch) {
+      return new Retryable('CHECKPOINT_UNAVAILABLE', `${where}: epoch ${stored.epoch} has saved since it was loaded`)
+    }
+    return new Fenced(
+      'CHECKPOINT_FENCED',
+      `${where}: epoch ${stored.epoch} of another start is stored, ours is ${epoch}`,
+    )
+  }
+
   /** Whether the compare-and-set went through. Where another document is in the way, its id is a duplicate. */
-  async #replace(id: Document, { epoch, writer, save, text }: Kept): Promise<boolean> {
-    const later = [{ epoch: { $lt: epoch } }, { epoch, writer, save: { $lt: save } }]
+  async #replace(id: Document, { epoch, writer, save, text }: Kept, earlier: readonly Document[]): Promise<boolean> {
     const command = {
       findAndModify: this.#options.collection,
-      query: { _id: id, $or: later },
+      query: { _id: id, $or: [...earlier, { epoch, writer, save: { $lt: save } }] },
       update: { $set: { epoch, writer, save, text } },
       upsert: true,
       fields: { _id: 1 },

@@ -83,6 +83,23 @@ describe('a save', () => {
     expect(await one.load('orders', 0, never)).toEqual(sample({ epoch: 4 }))
   })
 
+  it('of a later epoch is to load first what the earlier one has saved meanwhile', async () => {
+    const collection = freshCollection()
+    await using one = await open(collection)
+    await using other = await open(collection)
+    expect(await other.load('orders', 0, never)).toBeUndefined()
+    await one.save(sample({ epoch: 1 }), never)
+    const early = other.save(sample({ epoch: 2 }), never)
+    await expect(early).rejects.toMatchObject({ name: 'Retryable', code: 'CHECKPOINT_UNAVAILABLE' })
+    await other.load('orders', 0, never)
+    await one.save(sample({ epoch: 1, savedAtMs: 5 }), never)
+    await expect(other.save(sample({ epoch: 2 }), never)).rejects.toMatchObject({ name: 'Retryable' })
+    expect(await other.load('orders', 0, never)).toEqual(sample({ epoch: 1, savedAtMs: 5 }))
+    await other.save(sample({ epoch: 2 }), never)
+    await other.save(sample({ epoch: 3 }), never) // A later attempt of its own.
+    await expect(one.save(sample({ epoch: 1, savedAtMs: 6 }), never)).rejects.toMatchObject({ name: 'Fenced' })
+  })
+
   it('has exactly one winner where many starts claim an epoch at once', async () => {
     const collection = freshCollection()
     const stores = await Promise.all(Array.from({ length: 8 }, () => open(collection)))
