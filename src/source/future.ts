@@ -10,7 +10,10 @@ import { backOffMs } from '../retry.ts'
  */
 export const futurePatienceMs = 11_000
 
-/** How long a primary has been behind, in one row of failures. Use it up with one position. */
+/**
+ * How long a primary has been behind, in one row of failures. Use it up with one position. What counts is when MongoDB
+ * was asked, by the clock of `steady`: an answer may be old when it is heard, where a process was stopped meanwhile.
+ */
 export class FuturePatience {
   readonly #clock: Clock
   #sinceMs: number | undefined
@@ -19,15 +22,14 @@ export class FuturePatience {
     this.#clock = steady(clock)
   }
 
-  /** Told of every failure. Whether it says that the primary is behind, and has been for too long. */
-  isOver(error: unknown): boolean {
+  /** Told of every failure, with when it was asked. Whether it says that the primary is behind, and was for too long. */
+  isOver(error: unknown, askedMs: number): boolean {
     if (!isFromFuture(error)) {
       this.reset() // Whoever answers next may just have been elected.
       return false
     }
-    const nowMs = this.#clock.nowMs()
-    this.#sinceMs ??= nowMs
-    return nowMs - this.#sinceMs >= futurePatienceMs
+    this.#sinceMs ??= this.#clock.nowMs()
+    return askedMs - this.#sinceMs >= futurePatienceMs
   }
 
   /** The primary was not behind. */
@@ -72,6 +74,7 @@ export class FutureGuard {
   readonly #clock: Clock
   #reached: ClusterTime = 0n
   #asking: Promise<ClusterTime> | undefined
+  #askedMs = 0
 
   constructor(settings: FutureGuardSettings) {
     this.#settings = settings
@@ -85,12 +88,14 @@ export class FutureGuard {
     const startMs = clock.nowMs()
     const future = new FuturePatience(clock)
     for (let failures = 1; position.clusterTime > this.#reached + 1n; failures++) {
+      const answer = this.#ask()
+      const askedMs = this.#askedMs
       try {
-        refuseFuture(position, await untilAborted(this.#ask(), signal))
+        refuseFuture(position, await untilAborted(answer, signal))
         return
       } catch (error) {
         const isLate = clock.nowMs() - startMs > patienceMs
-        const isOver = future.isOver(error)
+        const isOver = future.isOver(error, askedMs)
         if (isOver || !(isFromFuture(error) || (error instanceof Retryable && !isLate))) throw error
       }
       await clock.sleep(backOffMs(backOff, failures, clock), signal)
@@ -98,7 +103,9 @@ export class FutureGuard {
   }
 
   #ask(): Promise<ClusterTime> {
-    this.#asking ??= this.#settings
+    if (this.#asking) return this.#asking
+    this.#askedMs = this.#clock.nowMs()
+    this.#asking = this.#settings
       .operationTime()
       .then(time => {
         if (time > this.#reached) this.#reached = time

@@ -61,6 +61,8 @@ interface Progress {
   /** When the present row of failures began, by the steady clock. */
   failingSinceMs: number | undefined
   readonly future: FuturePatience
+  /** When the stream was last asked for, by the steady clock. */
+  openedMs: number
   /** Grows while nothing arrives: a getMore that scans a long oplog is slow, not dead, and needs one long turn. */
   deadlineMs: number
   opened: boolean
@@ -96,6 +98,7 @@ export class ChangeStreamReader {
       failures: 0,
       failingSinceMs: undefined,
       future: new FuturePatience(this.#clock),
+      openedMs: 0,
       deadlineMs: this.#settings.deadlineMs,
       opened: false,
       large: [],
@@ -114,6 +117,7 @@ export class ChangeStreamReader {
   async *#stream(progress: Progress, signal: AbortSignal): AsyncGenerator<RawBatch, void, undefined> {
     const { large } = progress
     const settings = { ...this.#settings, large }
+    progress.openedMs = this.#clock.nowMs()
     const opened = await ChangeStreamCursor.open(settings, progress.start, progress.deadlineMs, signal)
     await using cursor = opened.cursor
     if (progress.opened) settings.meter.count('source_reconnects_total', {})
@@ -169,7 +173,7 @@ export class ChangeStreamReader {
     const fault = classify(error, progress.opened ? 'read' : 'open')
     if (fault.code === 'SOURCE_HISTORY_LOST') meter.count('source_history_lost_total', {})
     progress.failures++
-    if (progress.future.isOver(fault) || !mayRetry(fault)) throw fault
+    if (progress.future.isOver(fault, progress.openedMs) || !mayRetry(fault)) throw fault
     const nowMs = clock.nowMs()
     progress.failingSinceMs ??= nowMs
     if (fault.code === 'SOURCE_STALLED' && progress.deadlineMs < maxDeadlineMs) {

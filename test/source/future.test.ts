@@ -8,8 +8,19 @@ const never = new AbortController().signal
 const at = (time: bigint) => Position.ofTime(time)
 const gone = () => new Retryable('SOURCE_NETWORK', 'no primary')
 
+/** An answer that is heard so much later: the process was stopped, or the network slow. */
+class Late {
+  readonly time: bigint
+  readonly ms: number
+
+  constructor(time: bigint, ms: number) {
+    this.time = time
+    this.ms = ms
+  }
+}
+
 /** Answers one by one, the last for ever; every wait takes as long as it says, at once. */
-function guardOf(...answers: readonly (bigint | Error)[]) {
+function guardOf(...answers: readonly (bigint | Late | Error)[]) {
   let [asked, nowMs] = [0, 0]
   const sleep = async (ms: number) => {
     nowMs += ms
@@ -18,7 +29,9 @@ function guardOf(...answers: readonly (bigint | Error)[]) {
   const operationTime = async () => {
     const answer = answers[Math.min(asked++, answers.length - 1)]!
     if (answer instanceof Error) throw answer
-    return answer
+    if (!(answer instanceof Late)) return answer
+    nowMs += answer.ms
+    return answer.time
   }
   const guard = new FutureGuard({ clock, operationTime, patienceMs: 30_000 })
   return { guard, asked: () => asked, passedMs: () => nowMs }
@@ -47,6 +60,11 @@ it('gives a primary its time from when there is one', async () => {
   const { guard, passedMs } = guardOf(...absent, 3n, 3n, 3n, 10n)
   await guard.check(at(5n), never)
   expect(passedMs()).toBeGreaterThan(futurePatienceMs)
+})
+
+it('does not count the time for which an answer was on its way', async () => {
+  await guardOf(3n, new Late(3n, 2 * futurePatienceMs), 10n).guard.check(at(5n), never)
+  await guardOf(new Late(3n, 2 * futurePatienceMs), 3n, 10n).guard.check(at(5n), never)
 })
 
 it('waits for a primary, but not for ever', async () => {
