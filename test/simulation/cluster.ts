@@ -1,8 +1,14 @@
+import type { Fault } from '../../src/errors.ts'
 import { Daemon, type DaemonOptions, type Owners, type Run } from './daemon.ts'
+import { Operator } from './operator.ts'
 import type { Mischief, Place, Process } from './schedule.ts'
 import { transactionalIdOf } from './sinks.ts'
+import { retain, writeForeign } from './target.ts'
 
-export interface ClusterOptions extends Omit<DaemonOptions, 'owners'> {
+/** How long a process that is stopped is away. */
+const frozenMs = 15_000
+
+export interface ClusterOptions extends Omit<DaemonOptions, 'owners' | 'onFault'> {
   readonly daemons: 'one' | 'two' | 'workers'
 }
 
@@ -20,11 +26,17 @@ export class Cluster {
   /** What was stopped because all had arrived. */
   #stopped: readonly Run[] | undefined
   readonly #starting = new Set<number>()
+  readonly #operator: Operator
+  /** All was stopped once, after a backup was put in the place of what there was. */
+  #hasLookedAgain = false
 
   constructor(options: ClusterOptions) {
+    const { schedule, world, store } = options
     this.#options = options
+    this.#operator = new Operator(world, store)
+    schedule.onThaw = () => world.time.reach(world.time.steadyMs + frozenMs)
     this.#owners = options.daemons === 'workers' ? { owner: new Map(), lostAt: new Map() } : undefined
-    options.schedule.onMischief = (mischief, place) => this.#play(mischief, place)
+    schedule.onMischief = (mischief, place) => this.#play(mischief, place)
   }
 
   begin(): void {
@@ -34,6 +46,7 @@ export class Cluster {
     for (let slot = 0; slot < world.slots; slot++) this.#give(slot, slot % 2 === 0 ? first : second)
     if (daemons === 'two') void schedule.step('second copy').then(() => this.#spawnWithAll())
     this.#beginForeign()
+    if (world.isReadBack) void writeForeign(world, schedule)
   }
 
   /** Looks for what has ended and has it started again, after a while. */
@@ -66,10 +79,24 @@ export class Cluster {
     // A store that compares decides by itself who was last; the sink's fence then follows it.
     const isLast = (run: Run) =>
       store === 'comparing' ? world.stored.get(run.slot)?.writer === run : run.opened === world.lastOpened.get(run.slot)
-    if (slots.every(slot => stopped.some(run => run.slot === slot && !run.fault && isLast(run)))) return 'finished'
+    const isClean = slots.every(slot => stopped.some(run => run.slot === slot && !run.fault && isLast(run)))
+    if (isClean && !this.#mustLookAgain()) return 'finished'
     this.#stopped = undefined
     for (const daemon of this.#daemons) daemon.process.isAlive = false
     return 'goes on'
+  }
+
+  /** Whoever is behind MongoDB's back must say so, at the next start at the latest. */
+  #mustLookAgain(): boolean {
+    const { world } = this.#options
+    const ahead = new Set([...world.takenBack, ...this.#operator.ahead()])
+    if (ahead.size === 0) return false
+    for (const slot of this.#hasLookedAgain ? ahead : []) {
+      world.violations.push(`G8: slot ${slot} rests at a position that MongoDB no longer has, and does not say so`)
+    }
+    const isFirst = !this.#hasLookedAgain
+    this.#hasLookedAgain = true
+    return isFirst
   }
 
   /** A transaction that is left open runs out at last; somebody may be waiting for its end. */
@@ -113,7 +140,12 @@ export class Cluster {
   }
 
   #spawn(): Daemon {
-    const daemon = new Daemon(`d${++this.starts}`, { ...this.#options, owners: this.#owners })
+    const { world } = this.#options
+    const onFault = (slot: number, fault: Fault): void => {
+      if (fault.code === 'SOURCE_FROM_FUTURE') world.takenBack.delete(slot)
+      if (!this.#isWorkedOn(slot)) this.#operator.mend(slot, fault)
+    }
+    const daemon = new Daemon(`d${++this.starts}`, { ...this.#options, owners: this.#owners, onFault })
     this.#daemons.push(daemon)
     return daemon
   }
@@ -127,11 +159,23 @@ export class Cluster {
   #play(mischief: Mischief, { process, slot }: Place): void {
     const { schedule, world } = this.#options
     if (mischief === 'stop') this.#daemons.find(daemon => daemon.process === process)?.stop()
-    if (mischief === 'clock') world.nowMs += schedule.random() < 0.5 ? -3_600_000 : 20_000
+    if (mischief === 'clock') world.time.setByMs += schedule.random() < 0.5 ? -3_600_000 : 20_000
     if (mischief === 'crash' || mischief === 'freeze') this.#miss(process)
     if (mischief === 'move') this.#move(slot, process)
     if (mischief === 'expire') this.#expire(slot, process)
     if (mischief === 'stale-leader') void world.kafka.replaceLeaders()
+    if (mischief === 'damage') this.#operator.damage(slot)
+    if (mischief === 'election') world.mongo.elect()
+    if (mischief === 'overwrite') world.mongo.overwrite()
+    if (mischief === 'restore') this.#restoreBackup()
+    if (mischief === 'retention') retain(world, schedule)
+  }
+
+  #restoreBackup(): void {
+    const { world } = this.#options
+    world.mongo.restore()
+    for (let change = world.mongo.written + 1; change <= world.history.length; change++) world.excused.add(change)
+    for (const slot of this.#operator.ahead()) world.takenBack.add(slot)
   }
 
   /** Its servers hear nothing of a process any more: its transactions run out, and so does its session. */

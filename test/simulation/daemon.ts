@@ -8,22 +8,22 @@ import { Monitor } from '../../src/pipeline/monitor.ts'
 import type { PipelineParts } from '../../src/pipeline/parts.ts'
 import { runPipeline } from '../../src/pipeline/run-pipeline.ts'
 import type { Sink } from '../../src/sink/sink.ts'
+import type { FutureGuard } from '../../src/source/future.ts'
+import { longSleepMs, simulatedClock } from './clock.ts'
+import { simulatedEncoder } from './encoder.ts'
 import { call, type Place, type Process, type Schedule } from './schedule.ts'
 import { PlainSink, SimulatedTransactionalSink, transactionalIdOf } from './sinks.ts'
+import { createGuard, type MongoAccess, mongoAccess, simulatedSource } from './source.ts'
 import { comparingStore, kafkaStore, type LoadsUpTo } from './stores.ts'
-import {
-  inFlightLimitBytes,
-  longSleepMs,
-  simulatedClock,
-  simulatedEncoder,
-  simulatedSource,
-  type World,
-} from './world.ts'
+import { tailReader } from './target.ts'
+import type { World } from './world.ts'
 
 /** How the pipelines are run; a mutation has one thing wrong. */
 export interface Build {
   readonly machine: Machinery
-  readonly parts: (parts: PipelineParts) => PipelineParts
+  readonly parts: (parts: PipelineParts, world: World, place: Place) => PipelineParts
+  /** What the source is given of MongoDB. */
+  readonly mongo: (access: MongoAccess, world: World) => MongoAccess
   /** What the pipeline is given for the sink that was opened. */
   readonly sink: (sink: Sink, place: Place, world: World) => Sink
   /** The transactional id of the `opening`-th sink of all. */
@@ -37,6 +37,7 @@ export interface Build {
 export const soundBuild: Build = {
   machine: machinery,
   parts: parts => parts,
+  mongo: access => access,
   sink: sink => sink,
   idOf: slot => transactionalIdOf(slot),
   fences: true,
@@ -59,6 +60,8 @@ export interface DaemonOptions {
   readonly build: Build
   /** undefined: nobody coordinates, each daemon takes all slots. */
   readonly owners: Owners | undefined
+  /** A pipeline has ended with a fault. */
+  readonly onFault: (slot: number, fault: Fault) => void
 }
 
 /** One pipeline on one slot, in one life of a daemon. */
@@ -74,6 +77,11 @@ export interface Run {
   opened: number
 }
 
+/** When the attempt began that opens a sink: a turn of the schedule. */
+interface Opening {
+  attemptAt: number | undefined
+}
+
 /** Blocks of all runs: what a crashed one has not given back is simply missing. */
 const blocks = new RecordBlocks()
 
@@ -83,10 +91,12 @@ export class Daemon {
   readonly runs = new Map<number, Run>()
   isStopping = false
   readonly #options: DaemonOptions
+  readonly #guard: FutureGuard
 
   constructor(name: string, options: DaemonOptions) {
     this.process = { name, isAlive: true, isFrozen: false }
     this.#options = options
+    this.#guard = createGuard(this.#mongoAccess({ schedule: options.schedule, process: this.process, slot: 0 }))
   }
 
   /** Whether it works on the slot, or still has to end that. */
@@ -106,12 +116,15 @@ export class Daemon {
       opened: 0,
     }
     this.runs.set(slot, run)
-    const { build } = this.#options
-    const over = runPipeline(build.parts(this.#parts(run)), run.stop.signal, build.machine)
+    const { build, world, schedule, onFault } = this.#options
+    const parts = build.parts(this.#parts(run), world, { schedule, process, slot })
+    const over = runPipeline(parts, run.stop.signal, build.machine)
     void over.then(fault => {
       run.isOver = true
       run.fault = fault
-      if (!fault) this.#judgeEnd(run)
+      if (!fault) return this.#judgeEnd(run)
+      world.judgeFault(slot, fault, run.stop.signal.aborted)
+      onFault(slot, fault)
     })
   }
 
@@ -132,32 +145,39 @@ export class Daemon {
     world.violations.push(`G3: slot ${slot} stopped cleanly with an open transaction`)
   }
 
+  #mongoAccess(place: Place): MongoAccess {
+    const { world, build } = this.#options
+    return build.mongo(mongoAccess(world, place), world)
+  }
+
   #parts(run: Run): PipelineParts {
     const { slot } = run
     const { world, schedule, delivery, store, build } = this.#options
+    const source = `sim/orders/${slot}`
     const place: Place = { schedule, process: this.process, slot }
     const clock = simulatedClock(world, place)
-    const opening = { attemptAt: 0 }
+    const opening: Opening = { attemptAt: undefined }
     return {
       name: 'orders',
       deployment: 'sim',
       slot,
       lease: this.#lease(place, opening),
       delivery,
-      source: simulatedSource(world, place),
+      source: simulatedSource(world, place, this.#mongoAccess(place), this.#guard),
       cluster: 'rs',
       filterHash: 'none',
       revision: () => 0,
       store: store === 'kafka' ? kafkaStore(world, place, build.loadsUpTo) : comparingStore(world, place, run),
       openSink: signal => this.#openSink(run, place, opening, signal),
-      createEncoder: () => simulatedEncoder(blocks),
+      ...(world.isReadBack && { tailReader: tailReader(world, place, () => run.epoch) }),
+      createEncoder: generation => simulatedEncoder(blocks, world.isReadBack ? { source, generation } : undefined),
       topic: '{db}',
       spec: { partitions: 2, replication: 1, config: {} },
       onError: { oversize: 'dead-letter', poison: 'dead-letter', deadLetterTopic: '{topic}.dlq' },
       startAt: undefined,
       saveIntervalMs: 5,
       commitIntervalMs: () => 5,
-      limits: { inFlightBytes: inFlightLimitBytes, drainMs: longSleepMs },
+      limits: { inFlightBytes: world.inFlightLimitBytes, drainMs: longSleepMs },
       backOff: { initialMs: 10, maxMs: 100 },
       monitor: new Monitor('orders', clock, silentMeter),
       clock,
@@ -166,7 +186,7 @@ export class Daemon {
     }
   }
 
-  #lease(place: Place, opening: { attemptAt: number }): Lease {
+  #lease(place: Place, opening: Opening): Lease {
     const { owners, schedule } = this.#options
     return {
       confirm: async signal => {
@@ -180,12 +200,12 @@ export class Daemon {
     }
   }
 
-  async #openSink(run: Run, place: Place, opening: { attemptAt: number }, signal: AbortSignal): Promise<Sink> {
+  async #openSink(run: Run, place: Place, opening: Opening, signal: AbortSignal): Promise<Sink> {
     const { world, schedule, delivery, build } = this.#options
     const opened = ++world.openings
     const id = build.idOf(place.slot, opened)
-    const attemptAt = opening.attemptAt === 0 ? schedule.turn : opening.attemptAt
-    opening.attemptAt = 0
+    const attemptAt = opening.attemptAt ?? schedule.turn
+    opening.attemptAt = undefined
     const fence = (): number => {
       this.#judgeOpening(place.slot, attemptAt)
       run.opened = opened
@@ -198,7 +218,7 @@ export class Daemon {
     const sink =
       delivery === 'exactly-once'
         ? new SimulatedTransactionalSink(world, place, id, epoch, build)
-        : new PlainSink(world, place, build.fences ? id : undefined, epoch)
+        : new PlainSink(world, place, build.fences && !world.isReadBack ? id : undefined, epoch)
     return build.sink(sink, place, world)
   }
 

@@ -1,4 +1,5 @@
 import { Fenced } from '../../src/errors.ts'
+import type { Headers } from '../../src/record.ts'
 import { type Schedule, unavailable } from './schedule.ts'
 
 /** One record as it stands in the simulated Kafka. */
@@ -11,8 +12,10 @@ export interface Entry {
   readonly topic?: string
   /** The epoch of the sink that wrote it. */
   readonly writer: number
-  /** A checkpoint as its store wrote it. */
-  readonly checkpoint: string | undefined
+  /** A checkpoint as its store wrote it, until something damages it. */
+  checkpoint: string | undefined
+  /** Where somebody may read it back. */
+  readonly headers?: Headers
   readonly transaction: Transaction | undefined
 }
 
@@ -40,6 +43,10 @@ export class Log implements Knowledge {
   readonly entries: (Entry | 'marker')[] = []
   /** The highest epoch of each transactional id that has written here, or whose transaction ended here. */
   readonly epochs = new Map<string, number>()
+  /** Retention has removed what is before. */
+  start = 0
+  /** By slot, the epoch of the last sink that has read it back. */
+  readonly readBack = new Map<number, number>()
 
   get highWatermark(): number {
     return this.entries.length

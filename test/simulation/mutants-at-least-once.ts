@@ -100,7 +100,7 @@ export const atLeastOnceMutants: Readonly<Record<string, Mutant>> = {
 
   'claims the store only after the sink': {
     breaks: 'G',
-    scenario: { ...two, store: 'comparing' },
+    scenario: { ...two, store: 'comparing', also: ['fail-before', 'fail-after', 'freeze'] },
     build: {
       ...soundBuild,
       parts: parts => {
@@ -119,7 +119,7 @@ export const atLeastOnceMutants: Readonly<Record<string, Mutant>> = {
 
   'does not confirm its claim of the store': {
     breaks: 'G',
-    scenario: { ...two, store: 'comparing' },
+    scenario: { ...two, store: 'comparing', also: ['fail-before', 'fail-after', 'freeze'] },
     build: {
       ...soundBuild,
       parts: parts => {

@@ -1,10 +1,12 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import { Retryable } from '../../src/errors.ts'
+import { Configuration, type ErrorCode, type Fault, Retryable } from '../../src/errors.ts'
 
 /**
  * What happens at one call of an interface. `freeze`: SIGSTOP for a while. `outage`: the same part fails five times.
- * `clock`: the clock is set. `move`: the caller's slot is handed over. `expire`: it is given away behind its back.
+ * `denied`: it lacks the right so many times. `clock`: the clock is set. `move`: the caller's slot is handed over.
+ * `expire`: it is given away behind its back. `damage`: the slot's checkpoint is no longer what was written.
  * `stale-leader`: a broker freezes, another leads the checkpoints, and when it wakes up it does not know.
+ * `election`, `overwrite`, `restore`: see mongo.ts. `retention`: Kafka removes the beginning of its topics.
  */
 export type Mischief =
   | 'fail-before'
@@ -13,10 +15,19 @@ export type Mischief =
   | 'crash'
   | 'freeze'
   | 'outage'
+  | 'denied'
   | 'clock'
   | 'move'
   | 'expire'
+  | 'damage'
   | 'stale-leader'
+  | 'election'
+  | 'overwrite'
+  | 'restore'
+  | 'retention'
+
+/** How a call goes wrong, and whether before or after its effect. */
+type Failure = 'fail-before' | 'fail-after' | 'denied'
 
 /** A call that waits for its turn. */
 interface Step {
@@ -50,6 +61,16 @@ export interface Process {
   isFrozen: boolean
 }
 
+/** The calls of one part that are still to go wrong. */
+interface Trouble {
+  readonly part: string
+  calls: number
+}
+
+function takes(trouble: Trouble | undefined, part: string): boolean {
+  return trouble?.part === part && trouble.calls-- > 0
+}
+
 /** Where a call is made: which process, for which slot. */
 export interface Place {
   readonly schedule: Schedule
@@ -59,8 +80,11 @@ export interface Place {
 
 /** Microtasks that pass between two steps: enough for most chains; where they are not, the calls only interleave more. */
 const microtasks = 8
-const outageCalls = 5
+const troubledCalls = 5
+/** Nobody is asked for a right there. */
+const withoutRights: ReadonlySet<string> = new Set(['clock.sleep', 'lease.confirm', 'sink.close'])
 const longestFreeze = 150
+const lastOfAll = Number.MAX_SAFE_INTEGER
 
 /**
  * Decides in which order the calls of all interfaces go on, by a seed, and plays the planned mischiefs at the calls
@@ -71,11 +95,17 @@ export class Schedule {
   readonly names: string[] = []
   /** What the schedule cannot play itself. */
   onMischief: (mischief: Mischief, place: Place) => void = () => undefined
+  /** Called when a process goes on that was frozen. */
+  onThaw: () => void = () => undefined
+  /** Whether a right was ever missing. */
+  wasDenied = false
   turn = 0
   readonly #plan: ReadonlyMap<number, Mischief>
   readonly #waiting: Step[] = []
   readonly #abortable = new Map<AbortSignal, Map<Step, (reason: unknown) => void>>()
-  #outage: { readonly part: string; calls: number } | undefined
+  #outage: Trouble | undefined
+  #denial: Trouble | undefined
+  #mayYield = false
   #frozen: { readonly process: Process; readonly until: number }[] = []
 
   constructor(seed: number, plan: ReadonlyMap<number, Mischief>) {
@@ -111,7 +141,7 @@ export class Schedule {
 
   /** Goes on only when nothing else can. */
   last(name: string, process: Process, signal?: AbortSignal): Promise<void> {
-    return this.#wait({ name, process, isRequest: false, notBefore: Number.MAX_SAFE_INTEGER }, signal)
+    return this.#wait({ name, process, isRequest: false, notBefore: lastOfAll }, signal)
   }
 
   #wait(waits: Omit<Step, 'isOnWire' | 'go'>, signal: AbortSignal | undefined): Promise<void> {
@@ -147,14 +177,23 @@ export class Schedule {
     return steps
   }
 
-  /** Whether the call that begins now is to fail, and whether before or after its effect. */
-  begin(name: string, place: Place): 'fail-before' | 'fail-after' | undefined {
+  /** Somebody waits for the event loop (`setImmediate`) before the next call. */
+  mayYield(): void {
+    this.#mayYield = true
+  }
+
+  /** Whether the call that begins now is to fail. */
+  begin(name: string, place: Place): Failure | undefined {
     const planned = this.#plan.get(this.names.length)
     this.names.push(name)
     const part = name.slice(0, name.indexOf('.'))
-    if (planned === 'outage') this.#outage = { part, calls: outageCalls }
-    const outage = this.#outage
-    if (outage?.part === part && outage.calls-- > 0) return 'fail-before'
+    if (planned === 'outage') this.#outage = { part, calls: troubledCalls }
+    if (planned === 'denied') this.#denial = { part, calls: troubledCalls }
+    if (takes(this.#outage, part)) return 'fail-before'
+    if (!withoutRights.has(name) && takes(this.#denial, part)) {
+      this.wasDenied = true
+      return 'denied'
+    }
     if (planned === 'fail-before' || planned === 'fail-after') return planned
     if (planned === 'crash') this.kill(place.process)
     if (planned === 'freeze') this.freeze(place.process)
@@ -165,16 +204,23 @@ export class Schedule {
   /** Lets one call go on; false where nothing waits any more. */
   async advance(): Promise<boolean> {
     for (let i = 0; i < microtasks; i++) await undefined
-    if (this.#waiting.length === 0) await turn() // Now really everything that can go on by itself has.
+    if (this.#mayYield) {
+      this.#mayYield = false
+      await turn() // Whoever is to yield has got there,
+      await turn() // and has gone on.
+    }
+    // Before it counts as standing still, really everything that can go on by itself has.
+    if (this.#waiting.every(({ notBefore }) => notBefore === lastOfAll)) await turn()
     this.#thaw(({ until }) => until <= this.turn)
-    const next = this.#next()
-    if (next) {
-      this.turn++
-      next.go()
+    let next = this.#next()
+    if (!next && this.#frozen.length > 0) {
+      this.#thaw(() => true)
       return true
     }
-    if (this.#frozen.length === 0) return false
-    this.#thaw(() => true)
+    next ??= this.#waiting.shift() // One of the last: others there are none.
+    if (!next) return false
+    this.turn++
+    next.go()
     return true
   }
 
@@ -182,16 +228,19 @@ export class Schedule {
     if (this.#frozen.length === 0) return
     const over = this.#frozen.filter(isOver)
     this.#frozen = this.#frozen.filter(freeze => !over.includes(freeze))
-    for (const { process } of over) process.isFrozen = this.#frozen.some(freeze => freeze.process === process)
+    for (const { process } of over) {
+      process.isFrozen = this.#frozen.some(freeze => freeze.process === process)
+      this.onThaw()
+    }
   }
 
-  /** Takes one of the steps whose time has come at random, or, where there is none, of all. */
+  /** Takes one of the steps whose time has come at random, or, where there is none, one of the late ones. */
   #next(): Step | undefined {
     const able: number[] = []
     const ready: number[] = []
     for (let at = 0; at < this.#waiting.length; at++) {
       const { process, isOnWire, notBefore } = this.#waiting[at]!
-      if (process?.isFrozen && !isOnWire) continue
+      if ((process?.isFrozen && !isOnWire) || notBefore === lastOfAll) continue
       able.push(at)
       if (notBefore <= this.turn) ready.push(at)
     }
@@ -209,6 +258,7 @@ export async function call<T>(place: Place, name: string, effect: () => T, signa
   if (!process.isAlive) return never()
   await schedule.step(name, process, true, signal)
   if (failure === 'fail-before') throw unavailable(name)
+  if (failure === 'denied') throw denied(name)
   const result = effect()
   if (!process.isAlive) return never()
   await schedule.step(`${name} answer`, process)
@@ -223,3 +273,16 @@ function never(): Promise<never> {
 export function unavailable(name: string): Retryable {
   return new Retryable('SINK_UNAVAILABLE', `simulated failure of ${name}`)
 }
+
+function denied(name: string): Fault {
+  const code = deniedCodes[name.slice(0, name.indexOf('.'))] ?? 'SINK_UNAUTHORIZED'
+  return new Configuration(code, `simulated lack of the right for ${name}`)
+}
+
+const deniedCodes: Readonly<Record<string, ErrorCode>> = {
+  source: 'SOURCE_UNAUTHORIZED',
+  store: 'CHECKPOINT_REJECTED',
+}
+
+/** What a pipeline ends with that lacks a right. */
+export const codesOfDenial: ReadonlySet<ErrorCode> = new Set([...Object.values(deniedCodes), 'SINK_UNAUTHORIZED'])

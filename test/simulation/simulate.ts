@@ -13,6 +13,10 @@ export interface Scenario {
   readonly store: 'kafka' | 'comparing'
   /** Kafka refuses some records. */
   readonly refuses?: boolean
+  /** The target has neither transactions nor idempotence: it is read back. */
+  readonly isReadBack?: boolean
+  /** What also goes wrong, beside what does everywhere. */
+  readonly also?: readonly Mischief[]
 }
 
 export interface Outcome {
@@ -24,13 +28,23 @@ export interface Outcome {
 }
 
 /** What nobody's records are lost or sent again by. */
-const harmless: ReadonlySet<Mischief> = new Set(['stop', 'move', 'stale-leader'])
+const harmless: ReadonlySet<Mischief> = new Set(['stop', 'move', 'clock', 'stale-leader', 'retention'])
 
 /** Two that follow each other among them. */
 const refused = [2, 5, 6, 11]
 
 /** Far more than an honest run needs: what still goes on then goes round in circles. */
 const stepLimit = 20_000
+
+/** A run that goes round in circles. */
+export class EndlessRun extends Error {
+  readonly violations: readonly string[]
+
+  constructor(message: string, violations: readonly string[]) {
+    super(message)
+    this.violations = [...violations, 'endless']
+  }
+}
 
 /** Runs a pipeline over a small history with the given mischief, restarting it until everything has arrived. */
 export async function simulate(
@@ -39,13 +53,15 @@ export async function simulate(
   plan: ReadonlyMap<number, Mischief> = new Map(),
   build: Build = soundBuild,
 ): Promise<Outcome> {
-  const { delivery, slots, store, refuses = false } = scenario
+  const { delivery, slots, store, refuses = false, isReadBack = false } = scenario
   const schedule = new Schedule(seed, plan)
-  const world = new World(schedule, { changes: 12, keys: 4, slots, refused: refuses ? refused : [] })
+  const world = new World(schedule, { changes: 12, keys: 4, slots, refused: refuses ? refused : [], isReadBack })
   const cluster = new Cluster({ world, schedule, delivery, store, build, daemons: scenario.daemons })
   cluster.begin()
   for (let steps = 0; ; steps++) {
-    if (steps > stepLimit || cluster.starts > 40) throw new Error(`seed ${seed}: it does not end; ${where(schedule)}`)
+    if (steps > stepLimit || cluster.starts > 40) {
+      throw new EndlessRun(`seed ${seed}: it does not end; ${where(schedule)}`, world.violations)
+    }
     const hasMoved = await schedule.advance()
     cluster.look()
     if (!hasMoved && cluster.rest() === 'finished') break

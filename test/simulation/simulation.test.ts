@@ -1,10 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import { atLeastOnceMutants } from './mutants-at-least-once.ts'
 import { exactlyOnceMutants } from './mutants-exactly-once.ts'
-import { firstCaught, mischiefs, runSeeds, scenarios } from './plans.ts'
+import { faultMutants } from './mutants-faults.ts'
+import { mongoMutants } from './mutants-mongo.ts'
+import { targetMutants } from './mutants-targets.ts'
+import { firstCaught, mischiefsOf, runSeeds, scenarios } from './plans.ts'
 import { simulate } from './simulate.ts'
 
-const seedsOfEach = 300
+const seedsOfEach = 200
 const seedsForMutants = 20_000
 const limit = { timeout: 240_000 } // A safety net, on a machine that does many other things.
 
@@ -17,10 +20,23 @@ describe('the whole pipeline under seeded schedules (G1, G2, G3, G4, G7)', limit
 
   test.each(Object.entries(scenarios))('%s: every mischief at every call', async (_name, scenario) => {
     const { calls } = await simulate(1, scenario)
-    for (const mischief of mischiefs) {
+    for (const mischief of mischiefsOf(scenario)) {
       for (let at = 0; at < calls.length; at++) {
         const { violations } = await simulate(1, scenario, new Map([[at, mischief]]))
         expect(violations, `${mischief} at call ${at}, ${calls[at]}`).toEqual([])
+      }
+    }
+  })
+
+  test('a process that is stopped at any call after an election, while the new primary is behind', async () => {
+    const scenario = scenarios['at-least-once, one daemon']!
+    for (const [seed, election] of [
+      [10, 46],
+      [24, 34],
+    ] as const) {
+      for (let at = election + 1; at < election + 40; at++) {
+        const plan = new Map([[election, 'election'] as const, [at, 'freeze'] as const])
+        expect((await simulate(seed, scenario, plan)).violations, `seed ${seed}, freeze at call ${at}`).toEqual([])
       }
     }
   })
@@ -40,10 +56,15 @@ describe('the whole pipeline under seeded schedules (G1, G2, G3, G4, G7)', limit
       'sink.partitions',
       'sink.send',
       'source.now',
+      'source.open',
       'source.read',
+      'source.time',
       'store.load',
       'store.mark',
       'store.save',
+      'store.start',
+      'target.end',
+      'target.read',
     ])
   })
 
@@ -56,8 +77,8 @@ describe('the whole pipeline under seeded schedules (G1, G2, G3, G4, G7)', limit
 })
 
 describe('mutants are caught', limit, () => {
-  const all = [...Object.entries(atLeastOnceMutants), ...Object.entries(exactlyOnceMutants)]
-  test.each(all)('%s', async (_name, { build, scenario, breaks }) => {
+  const kinds = [atLeastOnceMutants, exactlyOnceMutants, faultMutants, mongoMutants, targetMutants]
+  test.each(kinds.flatMap(mutants => Object.entries(mutants)))('%s', async (_name, { build, scenario, breaks }) => {
     const seed = await firstCaught(scenario, build, breaks, seedsForMutants)
     expect(seed, 'the simulation did not notice').toBeDefined()
   })

@@ -4,8 +4,9 @@ import { type OutRecord, type Records, windowBytes } from '../../src/record.ts'
 import { outRecord } from '../../src/record-headers.ts'
 import type { Sink, TransactionalSink } from '../../src/sink/sink.ts'
 import type { Log, Transaction } from './kafka.ts'
+import { positionOf } from './mongo.ts'
 import { call, type Place } from './schedule.ts'
-import { deadLetterTopic, inFlightLimitBytes, partitionCount, positionOf, type World } from './world.ts'
+import { deadLetterTopic, partitionCount, type World } from './world.ts'
 
 export const checkpointTopic = 'checkpoints'
 
@@ -21,11 +22,13 @@ abstract class SimulatedSink implements Sink {
   protected readonly epoch: number
   protected readonly id: string | undefined
   protected broken: unknown
+  /** It is being disposed of: no record of it may be under way. */
+  #isOver = false
   readonly #tails = new Map<Log, Promise<void>>()
   #outstandingBytes = 0
 
   constructor(world: World, place: Place, id: string | undefined, epoch: number, transactions: boolean) {
-    this.capabilities = { headers: true, idempotence: true, transactions }
+    this.capabilities = { headers: true, idempotence: id !== undefined, transactions }
     this.world = world
     this.place = place
     this.id = id
@@ -40,14 +43,16 @@ abstract class SimulatedSink implements Sink {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isOver = true
     this.broken ??= new Error('the sink was disposed')
     await call(this.place, 'sink.close', () => undefined)
   }
 
   protected hold(bytes: number): void {
+    const { inFlightLimitBytes, violations } = this.world
     this.#outstandingBytes += bytes
     if (this.#outstandingBytes <= Math.max(inFlightLimitBytes, bytes)) return
-    this.world.violations.push(`G7: ${this.#outstandingBytes} bytes in flight, limit ${inFlightLimitBytes}`)
+    violations.push(`G7: ${this.#outstandingBytes} bytes in flight, limit ${inFlightLimitBytes}`)
   }
 
   protected free(bytes: number): void {
@@ -87,21 +92,12 @@ abstract class SimulatedSink implements Sink {
   }
 
   #append(log: Log, records: readonly OutRecord[], transaction: Transaction | undefined): void {
-    for (const { topic, partition, key, value } of records) {
-      if (topic !== checkpointTopic && topic !== deadLetterTopic && this.world.refused.has(Number(value))) {
-        const record = {
-          topic,
-          partition,
-          keyBytes: key.length,
-          position: positionBytes(0, positionOf(Number(value)), 0),
-        }
-        throw new PoisonEvent('SINK_RECORD_INVALID', `change ${value} is refused`, { record })
-      }
-    }
-    const entries = records.map(({ topic, key, value }) => {
+    for (const record of records) this.#refuse(record)
+    const entries = records.map(({ topic, key, value, headers }) => {
       const isCheckpoint = topic === checkpointTopic
       return {
         ...(!isCheckpoint && { topic }),
+        ...(this.world.isReadBack && { headers }),
         key: key.toString(),
         change: isCheckpoint ? 0 : Number(value),
         slot: this.place.slot,
@@ -111,11 +107,25 @@ abstract class SimulatedSink implements Sink {
       }
     })
     log.append(this.id, this.epoch, entries)
+    // Too late for who has read it back already: that one sends it once more.
+    const isLate = (log.readBack.get(this.place.slot) ?? -1) > this.epoch
+    if (isLate) for (const { change } of entries) this.world.repeatable.add(change)
     if (transaction) return // Judged when it commits.
-    for (const { slot, checkpoint, topic } of entries) {
+    for (const { slot, checkpoint, topic, change } of entries) {
+      if (this.#isOver && change > 0 && this.place.process.isAlive) {
+        this.world.violations.push(`G2: change ${change} was still on its way when its attempt had ended`)
+      }
       if (checkpoint === undefined) this.world.judgeRecords(slot, topic)
       else this.world.judgeCheckpoint(slot, checkpoint, this.world.acknowledged)
     }
+  }
+
+  #refuse({ topic, partition, key, value }: OutRecord): void {
+    const change = Number(value)
+    if (topic === checkpointTopic || topic === deadLetterTopic || !this.world.refused.has(change)) return
+    const record = { topic, partition, keyBytes: key.length, position: positionBytes(0, positionOf(change), 0) }
+    const code = change % 2 === 0 ? 'SINK_RECORD_TOO_LARGE' : 'SINK_RECORD_INVALID'
+    throw new PoisonEvent(code, `change ${change} is refused`, { record })
   }
 
   /** The transaction that a write to `log` belongs to. */

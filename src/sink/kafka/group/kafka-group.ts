@@ -38,6 +38,8 @@ export interface KafkaGroupOptions {
   readonly settings: KafkaSettings
   readonly terms: KafkaGroupTerms
   readonly clock: Clock
+  /** How to connect to a broker; absent: over TCP. */
+  readonly open?: typeof WireConnection.open
 }
 
 type Lines = BrokerLines<string, WireConnection>
@@ -80,12 +82,12 @@ export class KafkaGroup implements Disposable {
   readonly #prompt: Lines
   #isSupported = false
 
-  constructor({ settings, terms, clock }: KafkaGroupOptions) {
+  constructor({ settings, terms, clock, open = WireConnection.open }: KafkaGroupOptions) {
     this.#settings = settings
     this.#terms = terms
     const connectTimeoutMs = terms.sessionTimeoutMs / 3
     const opener = (requestTimeoutMs: number) => (address: BrokerAddress, signal: AbortSignal) =>
-      WireConnection.open({ kafka: settings, connectTimeoutMs, requestTimeoutMs }, address, signal)
+      open({ kafka: settings, connectTimeoutMs, requestTimeoutMs }, address, signal)
     const lines = (requestTimeoutMs: number, keptMs?: number): Lines =>
       new BrokerLines({
         find: (groupId, signal) => this.#find(groupId, signal),
