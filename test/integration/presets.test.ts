@@ -7,7 +7,7 @@ const names = Object.keys(presets) as PresetName[]
 test.each(names)(
   '%s: a daemon that is killed while connections end loses nothing and keeps order, and repeats as it promised',
   {
-    timeout: 600_000,
+    timeout: 1_800_000,
   },
   async preset => {
     const { title, transactions, checkpoints } = presets[preset]

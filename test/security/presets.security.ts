@@ -7,6 +7,7 @@ const kills = 8
 
 test.each(names)(
   '%s, killed again and again: nothing lost, reordered, or repeated where it may not be',
+  { timeout: 3_600_000 },
   async preset => {
     const servers = { uri: inject('mongodbUri'), brokers: inject('kafkaBrokers') }
     const { violations, duplicates, changes, exit, refused, plans } = await runPreset({
