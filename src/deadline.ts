@@ -32,11 +32,15 @@ export async function withDeadline<T>(work: Promise<T>, deadline: Deadline): Pro
   }
 }
 
-/** `work`, or the rejection with the signal's reason if that comes first; `work` then goes on unheard. */
+/**
+ * `work`, or the rejection with the signal's reason if that comes first; `work` then goes on unheard. Work that is done
+ * already is not lost to a signal that has aborted already.
+ */
 export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>()
   const onAbort = () => reject(signal.reason)
   signal.addEventListener('abort', onAbort, { once: true })
+  if (signal.aborted) onAbort()
   try {
     return await Promise.race([work, promise])
   } finally {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { type Clock, systemClock } from '../src/clock.ts'
-import { withDeadline } from '../src/deadline.ts'
+import { untilAborted, withDeadline } from '../src/deadline.ts'
 
 /** A clock whose only sleep ends when `ring` is called, and a record of what was asked of it. */
 function alarm() {
@@ -53,4 +53,15 @@ test('the signal ends the wait with its reason, at once and beforehand', async (
   await expect(waiting).rejects.toBe(reason)
   await expect(withDeadline(new Promise(() => {}), deadline)).rejects.toBe(reason)
   expect(ended).toEqual([reason, reason])
+})
+
+test('a signal ends a wait also where it aborted before, and takes nothing from work that is done', async () => {
+  const reason = new Error('stopped')
+  const stopped = AbortSignal.abort(reason)
+  await expect(untilAborted(new Promise(() => {}), stopped)).rejects.toBe(reason)
+  expect(await untilAborted(Promise.resolve(7), stopped)).toBe(7)
+  const later = new AbortController()
+  const waiting = untilAborted(new Promise(() => {}), later.signal)
+  later.abort(reason)
+  await expect(waiting).rejects.toBe(reason)
 })

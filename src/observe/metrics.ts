@@ -20,7 +20,7 @@ const counters: Readonly<Record<CounterName, Description>> = {
   sink_throttled_seconds_total: { help: 'Waits that the broker asked for, by quota.', labels: ['pipeline'] },
   sink_errors_total: { help: 'Errors of the sink, by code.', labels: ['pipeline', 'code'] },
   source_reconnects_total: { help: 'Change streams that were opened again, by code.', labels: ['pipeline', 'code'] },
-  source_history_lost_total: { help: 'Positions that the oplog no longer held.', labels: ['pipeline'] },
+  source_history_lost_total: { help: 'Positions that the oplog no longer held.', labels: [] },
   fenced_total: { help: 'Slots that were lost to other workers before they were given back.', labels: [] },
 }
 

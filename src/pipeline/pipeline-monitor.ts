@@ -1,5 +1,5 @@
 import { type BusyRatios, bottleneck, busiest } from '../busy.ts'
-import type { Clock } from '../clock.ts'
+import { type Clock, steady } from '../clock.ts'
 import type { Meter } from '../meter.ts'
 import type { OplogWindow } from '../source/source.ts'
 import type { PipelineState, PipelineStatus } from '../status.ts'
@@ -17,6 +17,9 @@ const byUrgency = [
   'standby',
 ] as const satisfies readonly PipelineState[]
 const stages = ['source', 'encode', 'sink'] as const
+
+/** The window is measured every ten seconds; once this long after the last time, MongoDB cannot be read. */
+const windowStaleMs = 30_000
 
 export interface PipelineMonitorOptions {
   readonly name: string
@@ -39,6 +42,9 @@ export class PipelineMonitor {
   readonly #options: PipelineMonitorOptions
   readonly #slots = new Map<number, Monitor>()
   #window: OplogWindow | undefined
+  /** By the steady clock. */
+  #windowMeasuredMs = 0
+  readonly #clock: Clock
   /** Delivered on slots that were given back. */
   #formerRecords = 0
   /** The member that the series of the oplog are labelled with. */
@@ -46,6 +52,7 @@ export class PipelineMonitor {
 
   constructor(options: PipelineMonitorOptions) {
     this.#options = options
+    this.#clock = steady(options.clock)
     this.name = options.name
   }
 
@@ -65,6 +72,7 @@ export class PipelineMonitor {
 
   oplogWindow(window: OplogWindow | undefined): void {
     this.#window = window
+    this.#windowMeasuredMs = this.#clock.nowMs()
   }
 
   /** The broker made the pipeline wait for `ms` from now on; it does not say for which slot. */
@@ -104,11 +112,16 @@ export class PipelineMonitor {
 
   /**
    * The window was measured some seconds ago: where we have read beyond its newest entry, it is that much longer. The
-   * headroom is how far the durable position is from being overwritten: window minus age of the position.
+   * headroom is how far the durable position is from being overwritten: window minus age of the position. While MongoDB
+   * cannot be read, others may still write to it: the window is taken to keep its length and to move on with the clock,
+   * so that the headroom shrinks, and whoever is to be warned is warned in time (G10).
    */
   #oplog(positionMs: number | undefined): { oplogWindowMs: number | null; oplogHeadroomMs: number | null } {
     if (!this.#window) return { oplogWindowMs: null, oplogHeadroomMs: null }
-    const { oldestMs, newestMs } = this.#window
+    const ageMs = this.#clock.nowMs() - this.#windowMeasuredMs
+    const movedMs = ageMs > windowStaleMs ? ageMs : 0
+    const oldestMs = this.#window.oldestMs + movedMs
+    const newestMs = this.#window.newestMs + movedMs
     return {
       oplogWindowMs: Math.max(newestMs, positionMs ?? 0) - oldestMs,
       oplogHeadroomMs: positionMs === undefined ? null : positionMs - oldestMs,

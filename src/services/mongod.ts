@@ -14,6 +14,8 @@ const impatient: MongoClientOptions = {
   socketTimeoutMS: 20_000,
   maxPoolSize: 2,
 }
+/** For a member that nobody has harmed: it may be slow on a busy machine, and nothing asks it again. */
+export const patient: MongoClientOptions = { serverSelectionTimeoutMS: 30_000, connectTimeoutMS: 30_000 }
 
 export interface Credentials {
   readonly username: string
@@ -74,9 +76,9 @@ export class Mongod extends LocalServer implements Member {
   }
 
   /** Runs an admin command on this very member. Rejects with the driver's error. */
-  async admin(command: Document, credentials?: Credentials): Promise<Document> {
+  async admin(command: Document, credentials?: Credentials, limits?: MongoClientOptions): Promise<Document> {
     const auth = credentials && { auth: { ...credentials }, authSource: 'admin' }
-    await using client = new MongoClient(`mongodb://${this.host}`, { ...impatient, ...auth })
+    await using client = new MongoClient(`mongodb://${this.host}`, { ...impatient, ...limits, ...auth })
     return await client.db('admin').command(command)
   }
 }

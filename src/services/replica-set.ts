@@ -4,7 +4,7 @@ import { systemClock } from '../clock.ts'
 import { Configuration } from '../errors.ts'
 import { findMongod } from './download-mongod.ts'
 import { killAll, startAll } from './local-server.ts'
-import { type Credentials, Mongod } from './mongod.ts'
+import { type Credentials, Mongod, patient } from './mongod.ts'
 import { freePort } from './ports.ts'
 import type { Member, ReplicaSet, ReplicaSetOptions } from './services.ts'
 import { Workspace } from './workspace.ts'
@@ -60,13 +60,12 @@ async function replicaSetArguments(options: ReplicaSetOptions, workspace: Worksp
 }
 
 async function initiate(members: readonly Mongod[], electionTimeoutMillis: number): Promise<void> {
-  await members[0]!.admin({
-    replSetInitiate: {
-      _id: setName,
-      members: members.map((member, i) => ({ _id: i, host: member.host })),
-      settings: { electionTimeoutMillis, heartbeatIntervalMillis: Math.min(500, electionTimeoutMillis / 2) },
-    },
-  })
+  const replSetInitiate = {
+    _id: setName,
+    members: members.map((member, i) => ({ _id: i, host: member.host })),
+    settings: { electionTimeoutMillis, heartbeatIntervalMillis: Math.min(500, electionTimeoutMillis / 2) },
+  }
+  await members[0]!.admin({ replSetInitiate }, undefined, patient)
 }
 
 /** The writable member. Throws SERVICE_FAILED where there is none within a minute. */

@@ -123,6 +123,19 @@ test('headroom is the window minus the age of the earliest durable position', ()
   expect([...series.keys()].filter(key => key.endsWith('a:1'))).toEqual([])
 })
 
+test('while MongoDB cannot be read, the headroom shrinks with the clock, and the window keeps its length', () => {
+  const { monitor, time } = setting()
+  monitor.open(0).durable(at(50), 90_000)
+  const window = { member: 'a:1', oldestMs: 20_000, newestMs: 80_000 }
+  monitor.oplogWindow(window)
+  time.nowMs += 30_000 // Two measurements were missed, which says nothing yet.
+  expect(monitor.status).toMatchObject({ oplogHeadroomMs: 30_000, oplogWindowMs: 60_000 })
+  time.nowMs += 10_000
+  expect(monitor.status).toMatchObject({ oplogHeadroomMs: -10_000, oplogWindowMs: 60_000 })
+  monitor.oplogWindow(window)
+  expect(monitor.status).toMatchObject({ oplogHeadroomMs: 30_000, oplogWindowMs: 60_000 })
+})
+
 test('the busiest slot is the one that limits', () => {
   const { monitor, time } = setting()
   monitor.open(0)
