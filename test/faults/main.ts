@@ -8,6 +8,7 @@
  * `--main` runs another build of the daemon; `--logs` keeps the logs in a directory; `--patience` says how many seconds
  * a recovery may take at least before a session is given up, for a machine that does other things.
  */
+import { mkdirSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { seeded } from '../simulation/schedule.ts'
 import { type Mode, modes } from './modes.ts'
@@ -32,6 +33,8 @@ const { values } = parseArgs({
     patience: { type: 'string', default: '0' },
   },
 })
+
+if (values.logs !== undefined) mkdirSync(values.logs, { recursive: true })
 
 const startedMs = Date.now()
 const say = (line: string) => process.stdout.write(`${stamp()} ${line}\n`)
