@@ -5,6 +5,7 @@ import type { Sink, TransactionalSink } from '../sink/sink.ts'
 import { AtLeastOnce } from './at-least-once.ts'
 import type { Replay } from './ending.ts'
 import { ExactlyOnce, type ExactlyOnceParts } from './exactly-once.ts'
+import { Follower } from './follower.ts'
 import { Ledger, type WriteCheckpoint } from './ledger.ts'
 import type { PipelineParts } from './parts.ts'
 import type { Delivery } from './pipeline.ts'
@@ -44,7 +45,9 @@ export async function attempt(parts: AttemptParts, stop: AbortSignal, machine: M
   await parts.lease.confirm(opening)
   const claimed = await claimStore(parts, opening)
   await using sink = await parts.openSink(opening)
-  const { ledger, delivery, onFull } = await openDelivery(parts, { sink, claimed }, { stop, opening }, machine)
+  using hurry = new Follower(stop)
+  const signals = { stop, opening, hurry: hurry.signal }
+  const { ledger, delivery, onFull } = await openDelivery(parts, { sink, claimed }, signals, machine)
   verdicts.forget(ledger.position)
   const counts = {
     partitions: (topic: string) => ledger.partitions(topic),
@@ -74,6 +77,14 @@ export interface AttemptParts extends PipelineParts {
   readonly replay?: Replay | undefined
 }
 
+interface Signals {
+  readonly stop: AbortSignal
+  /** Ends opening: later than `stop`, where the attempt before must be repeated. */
+  readonly opening: AbortSignal
+  /** Ends waiting between saves and commits; of this attempt alone. */
+  readonly hurry: AbortSignal
+}
+
 interface Opened {
   readonly ledger: Ledger
   readonly delivery: Delivery
@@ -99,14 +110,14 @@ async function claimStore(parts: PipelineParts, signal: AbortSignal): Promise<Le
 async function openDelivery(
   parts: AttemptParts,
   { sink, claimed }: { readonly sink: Sink; readonly claimed: Ledger | undefined },
-  { stop, opening }: { readonly stop: AbortSignal; readonly opening: AbortSignal },
+  { stop, opening, hurry }: Signals,
   machine: Machinery,
 ): Promise<Opened> {
   const { store, clock, limits, replay } = parts
   if (parts.delivery === 'at-least-once') {
     await claimed?.write(undefined, opening)
     const ledger = claimed ?? (await openLedger(parts, writeThrough(store, sink), opening))
-    const saver = new Saver({ ledger, intervalMs: parts.saveIntervalMs, hurry: stop, clock })
+    const saver = new Saver({ ledger, intervalMs: parts.saveIntervalMs, hurry, clock })
     const tails = await openTails(parts, ledger, opening)
     const create = (saving: Pick<Saver, 'save' | 'usePartitions'>) => machine.atLeastOnce(sink, saving)
     const made = tails ? withTails(tails, saver, create, replay?.until ?? stop) : create(saver)
@@ -121,7 +132,7 @@ async function openDelivery(
     ledger,
     intervalMs: parts.commitIntervalMs,
     transactionBytes: limits.inFlightBytes / 2, // The other half is encoded while the commit is under way.
-    hurry: stop,
+    hurry,
     clock,
   })
   return { ledger, delivery, onFull: () => {} } // A transaction is committed when it is half of the window.

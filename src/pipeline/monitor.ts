@@ -4,6 +4,7 @@ import { asFault, type Fault } from '../errors.ts'
 import type { Meter } from '../meter.ts'
 import type { Position } from '../position.ts'
 import type { PipelineState } from '../status.ts'
+import { UnderWay } from '../under-way.ts'
 import type { PreparedBatch, Watch } from './pipeline.ts'
 
 /** What a pipeline does on one slot, at this moment. */
@@ -27,7 +28,7 @@ export class Monitor implements Watch {
   readonly #clock: Clock
   readonly #meter: Meter
   readonly #busy: BusyMeter
-  readonly #inFlight = new Set<PreparedBatch>()
+  readonly #inFlight = new UnderWay<PreparedBatch>()
   #state: PipelineState = 'starting'
   #fault: Fault | undefined
   #durable: { position: Position; savedAtMs: number } | undefined
@@ -84,14 +85,14 @@ export class Monitor implements Watch {
   }
 
   began(batch: PreparedBatch): void {
-    this.#inFlight.add(batch)
+    this.#inFlight.begin(batch)
     if (batch.recordCount > 0) this.#furthest = later(this.#furthest, batch.position)
     this.#inFlightRecords += batch.recordCount
     this.#inFlightBytes += batch.bytes
   }
 
   delivered(batch: PreparedBatch): void {
-    if (!this.#inFlight.delete(batch)) return // Of an attempt that failed meanwhile.
+    if (!this.#inFlight.end(batch)) return // Of an attempt that failed meanwhile.
     this.#inFlightRecords -= batch.recordCount
     this.#inFlightBytes -= batch.bytes
     this.#records += batch.recordCount
@@ -140,7 +141,7 @@ export class Monitor implements Watch {
   }
 
   #forget(): void {
-    this.#inFlight.clear()
+    this.#inFlight.endAll()
     this.#inFlightRecords = 0
     this.#inFlightBytes = 0
   }

@@ -7,7 +7,7 @@ export interface SaverParts {
   readonly ledger: Pick<Ledger, 'write' | 'usePartitions' | 'savedAtMs'>
   /** Least time between two saves, unless `hurry` aborts or is called. */
   readonly intervalMs: number
-  /** Ends waiting for the interval; saving itself goes on. */
+  /** Ends waiting for the interval; saving itself goes on. Must not live longer than those who save. */
   readonly hurry: AbortSignal
   readonly clock: Clock
 }
@@ -31,10 +31,12 @@ export class Saver {
   #saving = false
   /** The next save does not wait for the whole interval. */
   #hurried = false
-  #rest: AbortController | undefined
+  /** Ends the rest between two saves. */
+  #wake: AbortController | undefined
 
   constructor(parts: SaverParts) {
     this.#parts = parts
+    parts.hurry.addEventListener('abort', () => this.#wake?.abort(), { once: true })
   }
 
   /** Settles when `position`, or a later one, is durable. Call in the order of the positions. */
@@ -51,8 +53,9 @@ export class Saver {
 
   /** Whoever sends waits for a save: the next one does not wait for the whole interval. */
   hurry(): void {
+    if (this.#hurried) return // What is left of the rest is short.
     this.#hurried = true
-    this.#rest?.abort()
+    this.#wake?.abort()
   }
 
   #request(position: Position | undefined, ends: Ends | undefined): Promise<void> {
@@ -93,12 +96,11 @@ export class Saver {
   }
 
   async #restFor(ms: number): Promise<void> {
-    const rest = new AbortController()
-    if (!this.#hurried) this.#rest = rest
-    const cut = AbortSignal.any([rest.signal, this.#parts.hurry])
-    await this.#parts.clock.sleep(ms, cut).catch(() => undefined)
-    this.#rest = undefined
-    const leftMs = rest.signal.aborted ? this.#dueInMs() : 0
+    const wake = new AbortController()
+    this.#wake = wake
+    await this.#parts.clock.sleep(ms, wake.signal).catch(() => undefined)
+    this.#wake = undefined
+    const leftMs = wake.signal.aborted ? this.#dueInMs() : 0
     if (leftMs > 0) await this.#restFor(leftMs)
   }
 }

@@ -2,7 +2,7 @@
 
 /** Leaf files at the top of src: values and small interfaces. They import each other only. */
 export const words: ReadonlySet<string> = new Set(
-  'event position errors clock deadline log meter busy retry secret record record-headers status redact lease preset'
+  'event position errors clock deadline log meter busy retry secret record record-headers status redact lease preset under-way'
     .split(' ')
     .map(word => `${word}.ts`),
 )

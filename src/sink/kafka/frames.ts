@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { Configuration } from '../../errors.ts'
+import { UnderWay } from '../../under-way.ts'
 import { MalformedAnswer } from './protocol/answer-reader.ts'
 import type { Request } from './protocol/request.ts'
 
@@ -15,6 +16,7 @@ const frameLimitBytes = 256 << 20
 export type Settle<T> = (error: unknown, answer?: T) => void
 
 interface Outstanding {
+  readonly correlationId: number
   readonly take: (answer: Buffer) => void
 }
 
@@ -31,7 +33,7 @@ export class Frames {
   readonly #clientId: Buffer
   readonly #others: readonly ((chunk: Buffer) => void)[]
   readonly #onBroken: (error: Error) => void
-  readonly #outstanding = new Map<number, Outstanding>()
+  readonly #outstanding = new UnderWay<Outstanding>()
   #correlationId = firstCorrelationId
   /** The beginning of an answer whose end is still to come. */
   #rest: Buffer | undefined
@@ -56,7 +58,7 @@ export class Frames {
     const correlationId = this.#correlationId
     this.#correlationId = correlationId === lastCorrelationId ? firstCorrelationId : correlationId + 1
     const parts = request.encode()
-    this.#outstanding.set(correlationId, { take: answer => take(request, answer, settle) })
+    this.#outstanding.begin({ correlationId, take: answer => take(request, answer, settle) })
     this.#socket.cork()
     this.#socket.write(this.#head(request, correlationId, parts))
     for (const part of parts) this.#socket.write(part)
@@ -94,12 +96,19 @@ export class Frames {
 
   #dispatch(frame: Buffer): void {
     const correlationId = frame.readInt32BE(lengthBytes)
-    const outstanding = this.#outstanding.get(correlationId)
+    const outstanding = this.#asked(correlationId)
     if (outstanding !== undefined) {
-      this.#outstanding.delete(correlationId)
+      this.#outstanding.end(outstanding)
       outstanding.take(frame.subarray(lengthBytes + correlationBytes))
     } else if (correlationId < firstCorrelationId) for (const other of this.#others) other(frame)
     else this.#onBroken(new MalformedAnswer('an answer to no request'))
+  }
+
+  /** Answers come in the order of the requests, where a broker keeps to the protocol. */
+  #asked(correlationId: number): Outstanding | undefined {
+    const { first } = this.#outstanding
+    if (first?.correlationId === correlationId) return first
+    return [...this.#outstanding].find(one => one.correlationId === correlationId)
   }
 }
 

@@ -2,6 +2,7 @@ import { Configuration, type Fault, type RefusedRecord, Retryable } from '../../
 import type { Meter } from '../../meter.ts'
 import type { OutRecord, Records } from '../../record.ts'
 import { outRecord } from '../../record-headers.ts'
+import { UnderWay } from '../../under-way.ts'
 import type { Capabilities, Sink, TopicSpec } from '../sink.ts'
 import { readWoven } from '../woven.ts'
 import { faultOf, protocolCode, verdictOf } from './classify.ts'
@@ -46,7 +47,7 @@ export class KafkajsSink implements Sink {
   readonly capabilities: Capabilities
   readonly #parts: KafkajsSinkParts
   readonly #queues = new Map<string, Queue[]>()
-  readonly #calls = new Set<Call>()
+  readonly #calls = new UnderWay<Call>()
   /** Resolves when the sink has ended and nothing of it is on the wire. */
   readonly #quiet = Promise.withResolvers<void>()
   #unacknowledgedBytes = 0
@@ -81,7 +82,7 @@ export class KafkajsSink implements Sink {
     signal.addEventListener('abort', onAbort, { once: true })
     const stopListening = () => signal.removeEventListener('abort', onAbort)
     const call: Call = { unacknowledged: records.count, settled: Promise.withResolvers<void>(), stopListening }
-    this.#calls.add(call)
+    this.#calls.begin(call)
     for (const queue of this.#push(records, call)) this.#dispatch(queue)
     await call.settled.promise
   }
@@ -189,7 +190,7 @@ export class KafkajsSink implements Sink {
       this.#unacknowledgedBytes -= sizeBytes
       caller.unacknowledged -= 1
       if (caller.unacknowledged > 0) continue
-      this.#calls.delete(caller)
+      this.#calls.end(caller)
       caller.stopListening()
       caller.settled.resolve()
     }
@@ -211,11 +212,10 @@ export class KafkajsSink implements Sink {
   /** Only with nothing on the wire any more may a caller hear that it failed, and start a replay. */
   #finishIfQuiet(): void {
     if (this.#ended === undefined || this.#outstanding > 0) return
-    for (const call of this.#calls) {
+    for (const call of this.#calls.endAll()) {
       call.stopListening()
       call.settled.reject(this.#ended.reason)
     }
-    this.#calls.clear()
     this.#queues.clear()
     this.#quiet.resolve()
   }

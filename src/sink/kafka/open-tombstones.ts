@@ -1,5 +1,6 @@
 import { PoisonEvent } from '../../errors.ts'
 import type { OutRecord } from '../../record.ts'
+import { UnderWay } from '../../under-way.ts'
 import { digestOf } from './producer/refusals.ts'
 
 interface Tombstone {
@@ -16,7 +17,7 @@ interface Tombstone {
  */
 export class OpenTombstones {
   /** In the order in which they were sent. */
-  readonly #sends = new Set<readonly Tombstone[]>()
+  readonly #sends = new UnderWay<readonly Tombstone[]>()
 
   /** `records` are being sent; to be given to `settled` when that has ended. */
   sending(records: readonly OutRecord[]): readonly Tombstone[] {
@@ -25,12 +26,12 @@ export class OpenTombstones {
       const position = headers['m2k.position']
       if (value === null && Buffer.isBuffer(position)) tombstones.push({ topic, partition, key, position })
     }
-    if (tombstones.length > 0) this.#sends.add(tombstones)
+    if (tombstones.length > 0) this.#sends.begin(tombstones)
     return tombstones
   }
 
   settled(tombstones: readonly Tombstone[]): void {
-    this.#sends.delete(tombstones)
+    this.#sends.end(tombstones)
   }
 
   /** `error`, with the position of the record that it is about where only we know it. */

@@ -1,9 +1,11 @@
+import { UnderWay } from '../../under-way.ts'
+
 /**
  * For sinks that refuse some records themselves, before the sink behind them sees them: what was sent before is settled
  * first, so that the loop meets the refusal in its place, and nothing is sent behind it (G2).
  */
 export class SendsInOrder {
-  readonly #open = new Set<Promise<void>>()
+  readonly #open = new UnderWay<Promise<void>>()
   #refusal: Promise<never> | undefined
 
   /** Calls `sending` at once, unless something was refused before; what that throws is a refusal. */
@@ -11,8 +13,8 @@ export class SendsInOrder {
     if (this.#refusal !== undefined) return this.#refusal
     try {
       const sent = sending()
-      this.#open.add(sent)
-      const settled = () => this.#open.delete(sent)
+      this.#open.begin(sent)
+      const settled = () => this.#open.end(sent)
       sent.then(settled, settled)
       return sent
     } catch (error) {

@@ -2,6 +2,7 @@ import { Configuration, Fault, PoisonEvent, Retryable } from '../../errors.ts'
 import type { Meter } from '../../meter.ts'
 import type { OutRecord, Records } from '../../record.ts'
 import { outRecord } from '../../record-headers.ts'
+import { UnderWay } from '../../under-way.ts'
 import type { Capabilities, Sink, TopicSpec } from '../sink.ts'
 import { wovenValue } from '../woven.ts'
 import type { Queued } from './key-queues.ts'
@@ -42,7 +43,7 @@ export class OciRestSink implements Sink {
   readonly capabilities: Capabilities = ociRestCapabilities
   readonly #parts: OciRestSinkParts
   readonly #senders = new Map<string, StreamSender<Call>>()
-  readonly #calls = new Set<Call>()
+  readonly #calls = new UnderWay<Call>()
   readonly #cut = new AbortController()
   /** Resolves when the sink has ended and nothing of it is on the wire. */
   readonly #quiet = Promise.withResolvers<void>()
@@ -82,7 +83,7 @@ export class OciRestSink implements Sink {
       throw reason
     }
     signal.addEventListener('abort', onAbort, { once: true })
-    this.#calls.add(call)
+    this.#calls.begin(call)
     for (const sender of this.#senders.values()) sender.dispatch()
     await call.settled.promise
   }
@@ -122,7 +123,7 @@ export class OciRestSink implements Sink {
     this.#queuedBytes -= message.sizeBytes
     const { call } = message.caller
     call.unacknowledged -= 1
-    if (call.unacknowledged > 0 || !this.#calls.delete(call)) return
+    if (call.unacknowledged > 0 || !this.#calls.end(call)) return
     call.stopListening()
     call.settled.resolve()
   }
@@ -145,11 +146,10 @@ export class OciRestSink implements Sink {
   #finishIfQuiet(): void {
     if (this.#ended === undefined) return
     for (const sender of this.#senders.values()) if (sender.outstanding > 0) return
-    for (const call of this.#calls) {
+    for (const call of this.#calls.endAll()) {
       call.stopListening()
       call.settled.reject(this.#ended.reason)
     }
-    this.#calls.clear()
     this.#quiet.resolve()
   }
 }

@@ -1,6 +1,7 @@
 import type { Clock } from '../../../clock.ts'
 import { type Fault, Retryable } from '../../../errors.ts'
 import { backOffMs } from '../../../retry.ts'
+import { UnderWay } from '../../../under-way.ts'
 import { faultOf } from '../classify.ts'
 import { Silence } from '../silence.ts'
 import type { BrokerConnection, ProduceAnswer, Wire } from '../wire.ts'
@@ -50,7 +51,7 @@ type Request = readonly Shipment[]
 /** One connection and the requests on it. */
 interface Session {
   readonly connection: BrokerConnection
-  readonly requests: Set<Request>
+  readonly requests: UnderWay<Request>
   readonly silence: Silence
 }
 
@@ -102,7 +103,7 @@ export class BrokerPipe {
   /** Closes the connection if something of `owner` is on it. */
   cut(owner: LaneOwner): void {
     const session = this.#session
-    const carries = session?.requests.values().some(request => request.some(({ lane }) => lane.owner === owner))
+    const carries = session && [...session.requests].some(request => request.some(({ lane }) => lane.owner === owner))
     if (session !== undefined && carries) this.#lose(session)
   }
 
@@ -204,7 +205,7 @@ export class BrokerPipe {
   }
 
   async #send(session: Session, request: Request): Promise<void> {
-    session.requests.add(request)
+    session.requests.begin(request)
     session.silence.asked()
     const transactionalId = request[0]?.lane.owner.transactionalId
     const batches = request.map(({ lane, batch }) => ({
@@ -219,7 +220,7 @@ export class BrokerPipe {
       if (session.requests.has(request)) this.#broke(session, faultOf(error, `send to broker ${this.#parts.nodeId}`))
       return
     }
-    if (!session.requests.delete(request)) return
+    if (!session.requests.end(request)) return
     session.silence.settled()
     session.silence.heard()
     this.#throttle(request, answer.throttleMs)
@@ -234,7 +235,7 @@ export class BrokerPipe {
     this.#parts.onLost(fault)
     // Such as a version of the protocol that the broker does not speak: no other connection would mend that.
     if (!(fault instanceof Retryable)) {
-      for (const request of session.requests) for (const { lane } of request) lane.owner.fail(fault)
+      for (const request of [...session.requests]) for (const { lane } of request) lane.owner.fail(fault)
     }
     this.#lose(session)
   }
@@ -247,9 +248,8 @@ export class BrokerPipe {
     session.connection.close()
     session.silence.stop()
     if (this.#session === session) this.#session = undefined
-    const lost = [...session.requests]
-    this.#parts.onGone(lanesOf(session.requests))
-    session.requests.clear()
+    const lost = session.requests.endAll()
+    this.#parts.onGone(lanesOf(lost))
     for (const request of lost) {
       for (const { lane, batch } of request) lane.owner.answered(lane, batch, noAnswer.errorCode, noAnswer.rejected)
     }
@@ -263,7 +263,7 @@ export class BrokerPipe {
   }
 
   #begin(connection: BrokerConnection): Session {
-    const requests = new Set<Request>()
+    const requests = new UnderWay<Request>()
     const onSilence = () => {
       if (session.silence.wasQuiet) this.#broke(session, mayBeDead(this.#parts.nodeId))
       else this.#parts.onSilent(lanesOf(requests))

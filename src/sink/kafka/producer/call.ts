@@ -1,3 +1,5 @@
+import { UnderWay } from '../../../under-way.ts'
+
 /** One `send`, until the last batch with a record of it is acknowledged. */
 export class Call {
   openBatches = 0
@@ -29,22 +31,21 @@ export class Call {
 
 /** The calls of one producer that are not settled. */
 export class Calls {
-  readonly #open = new Set<Call>()
+  readonly #open = new UnderWay<Call>()
 
   begin(signal: AbortSignal, onAbort: () => void): Call {
     const call = new Call(signal, onAbort)
-    this.#open.add(call)
+    this.#open.begin(call)
     return call
   }
 
   /** One of the batches that the call waits for is acknowledged. */
   settle(call: Call): void {
     call.openBatches -= 1
-    if (call.openBatches === 0 && this.#open.delete(call)) call.resolve()
+    if (call.openBatches === 0 && this.#open.end(call)) call.resolve()
   }
 
   rejectAll(reason: unknown): void {
-    for (const call of this.#open) call.reject(reason)
-    this.#open.clear()
+    for (const call of this.#open.endAll()) call.reject(reason)
   }
 }
