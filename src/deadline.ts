@@ -33,6 +33,17 @@ export async function withDeadline<T>(work: Promise<T>, deadline: Deadline): Pro
 }
 
 /**
+ * Lets a listener stay at a signal that others begin and cease to listen to all the time. Node keeps what listens in a
+ * Map, which would be emptied and filled each time, and left tables of it are garbage that outlives young collections
+ * (see under-way.ts).
+ */
+export function keepListening(signal: AbortSignal): void {
+  signal.addEventListener('abort', stays, { once: true })
+}
+
+const stays = (): void => {}
+
+/**
  * `work`, or the rejection with the signal's reason if that comes first; `work` then goes on unheard. Work that is done
  * already is not lost to a signal that has aborted already.
  */

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import { keepListening } from '../deadline.ts'
 import { asFault, Configuration, Fault, Fenced, PoisonEvent, PositionLost, Retryable } from '../errors.ts'
 import type { Position } from '../position.ts'
 import type { Source } from '../source/source.ts'
@@ -41,6 +42,7 @@ export interface StreamParts {
 export async function stream(parts: StreamParts, stop: AbortSignal): Promise<void> {
   const { source, from, prepare, delivery, watch, limits } = parts
   const failed = new AbortController()
+  keepListening(failed.signal)
   using overdue = new Overdue(stop, limits.drainMs, parts.clock)
   using ending = new Ending(stop, parts.replay)
   const reading = AbortSignal.any([ending.signal, failed.signal])

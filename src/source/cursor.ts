@@ -1,5 +1,6 @@
 import { BSON, type ClientSession, type Document, Long, type MongoClient, Timestamp } from 'mongodb'
 import type { Clock } from '../clock.ts'
+import { keepListening } from '../deadline.ts'
 import type { ClusterTime, Position } from '../position.ts'
 import { runCommand } from './command.ts'
 import { type LargeEvent, slimmed } from './large-event.ts'
@@ -43,6 +44,7 @@ export class ChangeStreamCursor implements AsyncDisposable {
   private constructor(settings: CursorSettings, signal: AbortSignal) {
     this.#settings = settings
     this.#signal = AbortSignal.any([signal, this.#closing.signal])
+    keepListening(this.#signal)
     // Our reads are ordered by the token; afterClusterTime would only make a getMore wait.
     this.#session = settings.client.startSession({ causalConsistency: false })
   }

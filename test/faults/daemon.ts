@@ -208,7 +208,7 @@ export class Daemon implements AsyncDisposable {
 
   #spawn(): void {
     const ports = Object.fromEntries(this.links.map(({ targetPort, port }) => [targetPort, port]))
-    const options = ['--max-semi-space-size=4', '--heap-growing-percent=200', '--no-parallel-scavenge']
+    const options = ['--max-semi-space-size=4', '--heap-growing-percent=100', '--no-parallel-scavenge']
     const limits = [...options, `--max-old-space-size=${heapLimitMb}`]
     const imports = preloads.flatMap(file => ['--import', file])
     const child = spawn(process.execPath, [...limits, ...imports, this.main, 'run', '-c', this.file], {
