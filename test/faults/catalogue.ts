@@ -16,7 +16,7 @@ import { diskFull } from './faults-of-files.ts'
 import { historyFaults } from './faults-of-history.ts'
 import { kafkaFaults } from './faults-of-kafka.ts'
 import { mongodbFaults } from './faults-of-mongodb.ts'
-import { networkFaults } from './faults-of-networks.ts'
+import { killedOutOfReach, networkFaults } from './faults-of-networks.ts'
 import { rightFaults } from './faults-of-rights.ts'
 import { saveFaults } from './faults-of-saves.ts'
 import { killStorm } from './faults-of-storms.ts'
@@ -41,6 +41,7 @@ export const catalogue: readonly Fault[] = [
   diskFull,
   ...saveFaults,
   ...networkFaults,
+  killedOutOfReach,
   ...clockFaults,
   ...rightFaults,
   ...historyFaults,

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Fault } from './fault.ts'
+import { type Fault, missedWork, pick, restartLimitMs, someDaemon } from './fault.ts'
 import type { LinkState } from './link.ts'
 
 interface Trouble {
@@ -37,3 +37,32 @@ export const networkFaults: readonly Fault[] = (['mongodb', 'kafka'] as const).f
     }),
   ),
 )
+
+/** So long that something is sent to the broker, and so short that its silence is not acted on yet. */
+const outOfReachMs = 1_200
+
+/**
+ * What one broker was sent is gone for good, what others were sent is there: a position that is saved before its records
+ * are acknowledged shows here.
+ */
+export const killedOutOfReach: Fault = {
+  name: 'daemon killed while a broker is out of its reach',
+  recoveryLimitMs: restartLimitMs,
+  kills: true,
+  async inject(session) {
+    const daemon = someDaemon(session)
+    const link = pick(
+      session,
+      daemon.links.filter(({ protocol }) => protocol === 'kafka'),
+    )
+    const hurtBefore = link.hurt
+    link.state = { kind: 'half-open' }
+    await sleep(outOfReachMs)
+    const isHurt = link.hurt > hurtBefore
+    await daemon.kill()
+    link.state = { kind: 'open' }
+    const recoversSinceMs = Date.now()
+    const missed = await missedWork(session, daemon)
+    return { bites: () => isHurt && missed, heal: async () => {}, recoversSinceMs }
+  },
+}

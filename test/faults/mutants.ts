@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Fault } from './fault.ts'
 import { seamFaults } from './faults-at-seams.ts'
-import { killed, killedAndInspected, zombie } from './faults-of-daemons.ts'
+import { killed, zombie } from './faults-of-daemons.ts'
+import { killedOutOfReach } from './faults-of-networks.ts'
 import type { Mode } from './modes.ts'
 
 /** A daemon that is broken on purpose: one place of its source changed. */
@@ -36,7 +37,7 @@ export const mutants: readonly Mutant[] = [
     from: '    await acknowledged\n    await this.#saver.save(batch.position)\n',
     to: '    await this.#saver.save(batch.position)\n    await acknowledged\n',
     mode: 'at-least-once',
-    faults: [killedAndInspected, ...Array.from({ length: 4 }, () => seam('before records are sent'))],
+    faults: Array.from({ length: 5 }, () => killedOutOfReach),
     breaks: /G1|G2/,
   },
   {
