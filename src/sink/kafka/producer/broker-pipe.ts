@@ -103,8 +103,7 @@ export class BrokerPipe {
   /** Closes the connection if something of `owner` is on it. */
   cut(owner: LaneOwner): void {
     const session = this.#session
-    const carries = session && [...session.requests].some(request => request.some(({ lane }) => lane.owner === owner))
-    if (session !== undefined && carries) this.#lose(session)
+    if (session !== undefined && lanesOf(session.requests).some(lane => lane.owner === owner)) this.#lose(session)
   }
 
   /** Closes a connection that is silent and carries something of a partition for which `isLeftBy` says true, or would. */
