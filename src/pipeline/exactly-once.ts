@@ -3,6 +3,7 @@ import type { Position } from '../position.ts'
 import type { TransactionalSink } from '../sink/sink.ts'
 import type { Ledger } from './ledger.ts'
 import type { Delivery, PreparedBatch } from './pipeline.ts'
+import { Rest } from './rest.ts'
 
 export interface ExactlyOnceParts {
   readonly sink: Pick<TransactionalSink, 'send'>
@@ -55,13 +56,12 @@ export class ExactlyOnce implements Delivery {
   #running = false
   #beganMs: number
   #failure: { readonly reason: unknown } | undefined
-  /** Ends the rest between two commits. */
-  #wake: AbortController | undefined
+  readonly #rest: Rest
 
   constructor(parts: ExactlyOnceParts) {
     this.#parts = parts
     this.#beganMs = parts.clock.nowMs()
-    parts.hurry.addEventListener('abort', () => this.#wake?.abort(), { once: true })
+    this.#rest = new Rest(parts.clock, parts.hurry)
   }
 
   async deliver(batch: PreparedBatch, signal: AbortSignal): Promise<void> {
@@ -94,7 +94,7 @@ export class ExactlyOnce implements Delivery {
     const open = this.#open
     open.position = position
     open.bytes += bytes
-    if (open.bytes >= this.#parts.transactionBytes) this.#wake?.abort()
+    if (open.bytes >= this.#parts.transactionBytes) this.#rest.wake()
     if (!this.#running) {
       this.#running = true
       void this.#commitAll(signal)
@@ -105,7 +105,7 @@ export class ExactlyOnce implements Delivery {
   async #commitAll(signal: AbortSignal): Promise<void> {
     const { ledger, clock } = this.#parts
     for (;;) {
-      await this.#rest()
+      await this.#untilDue()
       const transaction = this.#open
       if (!transaction) break
       this.#open = undefined
@@ -125,19 +125,17 @@ export class ExactlyOnce implements Delivery {
   }
 
   /** Waits until the interval is over, the transaction is large, somebody is in a hurry, or something has failed. */
-  async #rest(): Promise<void> {
+  async #untilDue(): Promise<void> {
     const { clock, intervalMs, hurry, transactionBytes } = this.#parts
     const wantedMs = intervalMs()
     const waitMs = Math.min(this.#beganMs + wantedMs - clock.nowMs(), wantedMs)
     const isLarge = (this.#open?.bytes ?? 0) >= transactionBytes
     if (waitMs <= 0 || isLarge || hurry.aborted || this.#failure) return
-    this.#wake = new AbortController()
-    await clock.sleep(waitMs, this.#wake.signal).catch(() => undefined)
-    this.#wake = undefined
+    await this.#rest.for(waitMs)
   }
 
   #fail(reason: unknown): void {
     this.#failure ??= { reason }
-    this.#wake?.abort()
+    this.#rest.wake()
   }
 }

@@ -2,6 +2,7 @@ import type { Ends } from '../checkpoint/checkpoint.ts'
 import type { Clock } from '../clock.ts'
 import type { Position } from '../position.ts'
 import type { Ledger } from './ledger.ts'
+import { Rest } from './rest.ts'
 
 export interface SaverParts {
   readonly ledger: Pick<Ledger, 'write' | 'usePartitions' | 'savedAtMs'>
@@ -31,12 +32,11 @@ export class Saver {
   #saving = false
   /** The next save does not wait for the whole interval. */
   #hurried = false
-  /** Ends the rest between two saves. */
-  #wake: AbortController | undefined
+  readonly #rest: Rest
 
   constructor(parts: SaverParts) {
     this.#parts = parts
-    parts.hurry.addEventListener('abort', () => this.#wake?.abort(), { once: true })
+    this.#rest = new Rest(parts.clock, parts.hurry)
   }
 
   /** Settles when `position`, or a later one, is durable. Call in the order of the positions. */
@@ -55,7 +55,7 @@ export class Saver {
   hurry(): void {
     if (this.#hurried) return // What is left of the rest is short.
     this.#hurried = true
-    this.#wake?.abort()
+    this.#rest.wake()
   }
 
   #request(position: Position | undefined, ends: Ends | undefined): Promise<void> {
@@ -96,11 +96,8 @@ export class Saver {
   }
 
   async #restFor(ms: number): Promise<void> {
-    const wake = new AbortController()
-    this.#wake = wake
-    await this.#parts.clock.sleep(ms, wake.signal).catch(() => undefined)
-    this.#wake = undefined
-    const leftMs = wake.signal.aborted ? this.#dueInMs() : 0
+    const wasWoken = await this.#rest.for(ms)
+    const leftMs = wasWoken ? this.#dueInMs() : 0
     if (leftMs > 0) await this.#restFor(leftMs)
   }
 }
