@@ -1,4 +1,4 @@
-import { eventually } from '../integration/daemon.ts'
+import { eventually } from '../waiting.ts'
 import type { ActiveAlert, PrometheusServer } from './prometheus-server.ts'
 
 /** A safety net, and not what is tested: on a machine that is busy with other things every scrape may be late. */

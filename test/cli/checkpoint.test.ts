@@ -10,7 +10,7 @@ import { type SetOptions, setCheckpoints } from '../../src/cli/checkpoint-set.ts
 import { loadConfigFile } from '../../src/config/file.ts'
 import { status } from '../admin/statuses.ts'
 import { sample } from '../checkpoint/sample.ts'
-import { eventually } from '../integration/daemon.ts'
+import { eventually } from '../waiting.ts'
 import { daemonWith, ran } from './admin-commands.ts'
 
 const never = new AbortController().signal

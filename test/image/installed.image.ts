@@ -7,8 +7,8 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { MongoClient } from 'mongodb'
 import { expect, inject, test } from 'vitest'
-import { eventually } from '../integration/daemon.ts'
 import { countRecords } from '../integration/topics.ts'
+import { eventually } from '../waiting.ts'
 import { environmentOf, imageStage, only } from './dockerfile.ts'
 
 const run = promisify(execFile)

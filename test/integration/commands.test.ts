@@ -7,7 +7,8 @@ import { checkpoint } from '../../src/cli/checkpoint.ts'
 import { pauseOrResume } from '../../src/cli/pause.ts'
 import { status } from '../../src/cli/status.ts'
 import { ran } from '../cli/admin-commands.ts'
-import { Daemon, eventually } from './daemon.ts'
+import { eventually } from '../waiting.ts'
+import { Daemon } from './daemon.ts'
 import { readTopics } from './topics.ts'
 
 const never = new AbortController().signal

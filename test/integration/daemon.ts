@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { PipelineStatus } from '../../src/status.ts'
+import { eventually, within } from '../waiting.ts'
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
@@ -86,7 +87,7 @@ export class Daemon implements AsyncDisposable {
 
   /** The exit code, null where a signal ended it, once all of its output is here. */
   async exit(): Promise<number | null> {
-    await this.#closed
+    await within(this.#closed, () => `an exit: ${this.output.slice(-5_000)}`)
     return this.#child.exitCode
   }
 
@@ -126,24 +127,5 @@ export class Daemon implements AsyncDisposable {
     this.#child.kill('SIGKILL')
     await this.exit()
     await rm(this.#directory, { recursive: true, force: true })
-  }
-}
-
-/**
- * Asks every `pauseMs` until there is an answer; fails after `limitMs`, which is a safety net and not what is tested: on a
- * machine that is busy with other things a daemon takes a minute to start.
- */
-export async function eventually<T>(
-  ask: () => T | undefined | Promise<T | undefined>,
-  what: string | (() => string),
-  limitMs = 180_000,
-  pauseMs = 50,
-): Promise<T> {
-  const deadlineMs = Date.now() + limitMs
-  for (;;) {
-    const answer = await ask()
-    if (answer !== undefined) return answer
-    if (Date.now() > deadlineMs) throw new Error(`never came: ${typeof what === 'string' ? what : what()}`)
-    await new Promise(resolve => setTimeout(resolve, pauseMs))
   }
 }

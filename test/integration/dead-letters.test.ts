@@ -1,7 +1,8 @@
 import { MongoClient } from 'mongodb'
 import { expect, inject, test } from 'vitest'
 import { Tail } from '../faults/tail.ts'
-import { Daemon, eventually } from './daemon.ts'
+import { eventually } from '../waiting.ts'
+import { Daemon } from './daemon.ts'
 import { judgeHistory, type Seen } from './history.ts'
 import { seenOf } from './topics.ts'
 

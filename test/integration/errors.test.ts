@@ -11,7 +11,8 @@ import { startReplicaSet } from '../../src/services/replica-set.ts'
 import type { ReplicaSet } from '../../src/services/services.ts'
 import { startStandalone } from '../../src/services/standalone.ts'
 import { options } from '../services/servers.ts'
-import { Daemon, eventually } from './daemon.ts'
+import { eventually } from '../waiting.ts'
+import { Daemon } from './daemon.ts'
 import { countRecords, readTopics } from './topics.ts'
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { Tail } from '../faults/tail.ts'
-import { Daemon, eventually } from './daemon.ts'
+import { eventually } from '../waiting.ts'
+import { Daemon } from './daemon.ts'
 import { judgeHistory, type Seen } from './history.ts'
 import { Setting } from './setting.ts'
 import { seenOf } from './topics.ts'

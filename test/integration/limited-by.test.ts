@@ -3,7 +3,8 @@ import { type Collection, MongoClient } from 'mongodb'
 import { expect, inject, test } from 'vitest'
 import type { Stage } from '../../src/busy.ts'
 import type { PipelineStatus } from '../../src/status.ts'
-import { Daemon, eventually } from './daemon.ts'
+import { eventually } from '../waiting.ts'
+import { Daemon } from './daemon.ts'
 
 /** A safety net, and not what is tested. */
 const limitMs = 180_000

@@ -5,7 +5,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { WorkersStatus } from '../../src/status.ts'
 import { execute } from '../sink/kafka/acl-commands.ts'
 import { type SecureBroker, startSecureBroker, user } from '../sink/kafka/secure-broker.ts'
-import { Daemon, eventually } from './daemon.ts'
+import { eventually } from '../waiting.ts'
+import { Daemon } from './daemon.ts'
 import { Setting } from './setting.ts'
 
 const manual = new URL('../../docs/login.md', import.meta.url)

@@ -1,7 +1,8 @@
 import { expect, inject, test } from 'vitest'
 import { KafkaProxy } from '../sink/kafka/proxy/proxy.ts'
 import { strictTarget } from '../sink/kafka/proxy/strict-target.ts'
-import { Daemon, eventually } from './daemon.ts'
+import { eventually } from '../waiting.ts'
+import { Daemon } from './daemon.ts'
 import { Setting } from './setting.ts'
 
 const partitions = 3

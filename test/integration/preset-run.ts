@@ -7,7 +7,8 @@ import { Tail } from '../faults/tail.ts'
 import { Writer } from '../faults/writer.ts'
 import { behaviours } from '../sink/kafka/proxy/behaviours.ts'
 import { KafkaProxy } from '../sink/kafka/proxy/proxy.ts'
-import { Daemon, eventually } from './daemon.ts'
+import { eventually } from '../waiting.ts'
+import { Daemon } from './daemon.ts'
 
 export interface PresetRunOptions {
   readonly preset: PresetName

@@ -1,5 +1,6 @@
 import { expect, inject, test } from 'vitest'
-import { Daemon, eventually } from './daemon.ts'
+import { eventually } from '../waiting.ts'
+import { Daemon } from './daemon.ts'
 import { Setting } from './setting.ts'
 
 const shape = { documents: 100, collections: ['orders'], partitions: 3 }

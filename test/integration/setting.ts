@@ -1,5 +1,6 @@
 import { inject } from 'vitest'
-import { Daemon, eventually } from './daemon.ts'
+import { eventually } from '../waiting.ts'
+import { Daemon } from './daemon.ts'
 import { judgeHistory, type Verdict } from './history.ts'
 import { countRecords, readTopics } from './topics.ts'
 import { Writer } from './writer.ts'

@@ -1,4 +1,5 @@
 import { Kafka, logLevel } from 'kafkajs'
+import { readToEnd } from '../sink/kafka/read-to-end.ts'
 import type { Seen } from './history.ts'
 import { seenOf } from './topics.ts'
 
@@ -12,11 +13,13 @@ export interface Logged extends Seen {
  * and foreign producers write to it. Read by kafkajs.
  */
 export class SharedLog {
+  readonly #brokers: readonly string[]
   readonly #kafka: Kafka
   readonly #topic: string
   readonly #records = new Map<number, Map<number, Logged>>()
 
   constructor(brokers: readonly string[], topic: string) {
+    this.#brokers = brokers
     this.#kafka = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING })
     this.#topic = topic
   }
@@ -30,34 +33,10 @@ export class SharedLog {
 
   /** Adds what stands there now. */
   async read(): Promise<void> {
-    const admin = this.#kafka.admin()
-    await admin.connect()
-    const offsets = await admin.fetchTopicOffsets(this.#topic)
-    await admin.disconnect()
-    const open = new Map(
-      offsets.flatMap(({ partition, low, high }) => (Number(high) > Number(low) ? [[partition, Number(high)]] : [])),
-    )
-    if (open.size === 0) return
-    const consumer = this.#kafka.consumer({ groupId: `test-${crypto.randomUUID()}`, maxWaitTimeInMs: 100 })
-    await consumer.connect()
-    try {
-      await consumer.subscribe({ topics: [this.#topic], fromBeginning: true })
-      const { promise: done, resolve } = Promise.withResolvers<void>()
-      await consumer.run({
-        eachBatch: async ({ batch }) => {
-          const { partition, messages } = batch
-          for (const { offset, value, headers } of messages) {
-            const source = headers?.['m2k.source']?.toString()
-            if (value !== null && source !== undefined) this.#put(partition, Number(offset), source, value)
-          }
-          if (Number(batch.lastOffset()) + 1 >= (open.get(partition) ?? 0)) open.delete(partition)
-          if (open.size === 0) resolve()
-        },
-      })
-      await done
-    } finally {
-      await consumer.disconnect()
-    }
+    await readToEnd(this.#brokers, [this.#topic], (_, partition, { offset, value, headers }) => {
+      const source = headers?.['m2k.source']?.toString()
+      if (value !== null && source !== undefined) this.#put(partition, Number(offset), source, value)
+    })
   }
 
   /** Foreign records in every partition, some with headers that look like ours. */

@@ -1,6 +1,7 @@
 import { expect, inject, test } from 'vitest'
 import type { ConfigStatus, WorkersStatus } from '../../src/status.ts'
-import { Daemon, eventually } from './daemon.ts'
+import { eventually } from '../waiting.ts'
+import { Daemon } from './daemon.ts'
 import { Setting } from './setting.ts'
 
 const shape = { documents: 300, collections: ['orders', 'items'], partitions: 4 }

@@ -1,6 +1,7 @@
 import { describe, expect, inject, test } from 'vitest'
 import { KafkaProxy, transactionApis } from '../sink/kafka/proxy/proxy.ts'
-import { Daemon, eventually } from './daemon.ts'
+import { eventually } from '../waiting.ts'
+import { Daemon } from './daemon.ts'
 import { judgeHistory } from './history.ts'
 import { Setting } from './setting.ts'
 import { SharedLog } from './shared-log.ts'

@@ -7,8 +7,9 @@ import type { Broker, ReplicaSet } from '../../src/services/services.ts'
 import type { WorkersStatus } from '../../src/status.ts'
 import { Tail } from '../faults/tail.ts'
 import { options } from '../services/servers.ts'
+import { eventually } from '../waiting.ts'
 import { addCommits, type Load, readSlots } from './checkpoint-history.ts'
-import { Daemon, eventually } from './daemon.ts'
+import { Daemon } from './daemon.ts'
 
 /**
  * A worker dies after a million commits, and another takes over: what it has to read of the checkpoint topic, and how

@@ -1,4 +1,5 @@
 import { Kafka, logLevel } from 'kafkajs'
+import { readToEnd } from '../sink/kafka/read-to-end.ts'
 import type { Seen } from './history.ts'
 
 interface ChangeValue {
@@ -27,43 +28,10 @@ export async function readTopics(brokers: readonly string[], topics: readonly st
 
 /** The same as it stands there. */
 export async function readStanding(brokers: readonly string[], topics: readonly string[]): Promise<Standing[]> {
-  const kafka = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING })
-  const admin = kafka.admin()
-  await admin.connect()
-  const open = new Map<string, number>()
-  for (const topic of topics) {
-    for (const { partition, low, high } of await admin.fetchTopicOffsets(topic)) {
-      if (Number(high) > Number(low)) open.set(`${topic}-${partition}`, Number(high))
-    }
-  }
-  await admin.disconnect()
   const standing: Standing[] = []
-  if (open.size === 0) return standing
-  const next = new Map<string, number>()
-  const consumer = kafka.consumer({ groupId: `test-${crypto.randomUUID()}`, maxWaitTimeInMs: 100 })
-  await consumer.connect()
-  try {
-    await consumer.subscribe({ topics: [...topics], fromBeginning: true })
-    const { promise: done, resolve } = Promise.withResolvers<void>()
-    await consumer.run({
-      eachBatch: async ({ batch }) => {
-        const key = `${batch.topic}-${batch.partition}`
-        if (!open.has(key)) return
-        const { topic, partition } = batch
-        for (const { key: name, value, offset } of batch.messages) {
-          // A consumer that its group has put out meanwhile begins again where it began.
-          if (Number(offset) < (next.get(key) ?? 0)) continue
-          next.set(key, Number(offset) + 1)
-          standing.push({ topic, partition, key: String(name), value })
-        }
-        if (Number(batch.lastOffset()) + 1 >= (open.get(key) ?? 0)) open.delete(key)
-        if (open.size === 0) resolve()
-      },
-    })
-    await done
-  } finally {
-    await consumer.disconnect()
-  }
+  await readToEnd(brokers, topics, (topic, partition, { key, value }) => {
+    standing.push({ topic, partition, key: String(key), value })
+  })
   return standing
 }
 

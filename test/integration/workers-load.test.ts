@@ -2,7 +2,8 @@ import { Decimal128, Long, MongoClient, ObjectId, UUID } from 'mongodb'
 import { expect, inject, test } from 'vitest'
 import type { WorkersStatus } from '../../src/status.ts'
 import { Tail } from '../faults/tail.ts'
-import { Daemon, eventually } from './daemon.ts'
+import { eventually } from '../waiting.ts'
+import { Daemon } from './daemon.ts'
 
 const slots = 16
 /** Of the mean: so far may one of the two workers lie from it, and both apart from each other twice as far. */

@@ -4,7 +4,6 @@ import { MongoClient } from 'mongodb'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { startReplicaSet } from '../../src/services/replica-set.ts'
 import type { ReplicaSet } from '../../src/services/services.ts'
-import { eventually } from '../integration/daemon.ts'
 import { countRecords } from '../integration/topics.ts'
 import { options } from '../services/servers.ts'
 import type { Doorkeeper } from '../sink/kafka/proxy/link.ts'
@@ -17,6 +16,7 @@ import {
   saslApis,
   saslErrors,
 } from '../sink/kafka/proxy/sasl.ts'
+import { eventually } from '../waiting.ts'
 import { Canaries } from './canaries.ts'
 import { Suspect } from './suspect.ts'
 

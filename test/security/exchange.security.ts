@@ -3,13 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Kafka, logLevel } from 'kafkajs'
 import { expect, test } from 'vitest'
-import { Daemon, eventually } from '../integration/daemon.ts'
+import { Daemon } from '../integration/daemon.ts'
 import { Setting } from '../integration/setting.ts'
 import { Authority } from '../services/certificates.ts'
 import { never } from '../sink/kafka/fixture.ts'
 import { tlsOf } from '../sink/kafka/login-fixture.ts'
 import { alterScramUser, startSecureBroker, user } from '../sink/kafka/secure-broker.ts'
 import { wireFor } from '../sink/kafka/wire-fixture.ts'
+import { eventually } from '../waiting.ts'
 
 const limitMs = 300_000
 /** ConfigResourceTypes.BROKER, which kafkajs does not export to ES modules. */

@@ -4,7 +4,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { eventually } from '../integration/daemon.ts'
+import { eventually } from '../waiting.ts'
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 

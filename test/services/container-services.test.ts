@@ -3,7 +3,7 @@ import { MongoClient } from 'mongodb'
 import { describe, expect, test } from 'vitest'
 import { type ContainerParts, startContainers } from '../../src/services/container-services.ts'
 import { openServices } from '../../src/services/open-services.ts'
-import { eventually } from '../integration/daemon.ts'
+import { eventually } from '../waiting.ts'
 import { asProcess, libraryOf, type Runner } from './containers.ts'
 import { options } from './servers.ts'
 

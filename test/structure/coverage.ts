@@ -23,6 +23,7 @@ export const crossCutting: readonly string[] = [
   'test/sink/kafka/broker-failure.test.ts',
   'test/sink/kafka/conformance/',
   'test/sink/kafka/proxy/',
+  'test/sink/kafka/read-to-end.test.ts',
   'test/sink/kafka/wire-security.test.ts',
   'test/workers/load.test.ts',
   'test/source/failover.test.ts',

@@ -1,4 +1,3 @@
-import { type Admin, Kafka, logLevel } from 'kafkajs'
 import { systemClock } from '../../../src/clock.ts'
 import { silentLogger } from '../../../src/log.ts'
 import { silentMeter } from '../../../src/meter.ts'
@@ -8,6 +7,7 @@ import type { ClientChoice, KafkaSettings, ProducerSettings } from '../../../src
 import { defaultProducerSettings } from '../../../src/sink/kafka/settings.ts'
 import { createKafkaTarget, type KafkaTarget } from '../../../src/sink/kafka/target.ts'
 import type { SinkRequest, TopicSpec } from '../../../src/sink/sink.ts'
+import { readToEnd } from './read-to-end.ts'
 
 export const never = new AbortController().signal
 
@@ -82,50 +82,14 @@ export interface ReadRecord {
   readonly timestamp: string
 }
 
-/** A broker that has just started answers before it leads its partitions again: code 6, until it gets to that. */
-async function endOffsets(admin: Admin, topic: string): Promise<Map<number, number>> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return new Map((await admin.fetchTopicOffsets(topic)).map(({ partition, high }) => [partition, Number(high)]))
-    } catch (error) {
-      if (attempt === 400) throw error
-      await systemClock.sleep(250)
-    }
-  }
-}
-
 /** Everything in `topic` up to its present end, in the order of each partition. */
 export async function readTopic(brokers: readonly string[], topic: string): Promise<ReadRecord[]> {
-  const kafka = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING })
-  const admin = kafka.admin()
-  const consumer = kafka.consumer({ groupId: freshTopic('reader') })
-  try {
-    await admin.connect()
-    const ends = await endOffsets(admin, topic)
-    const next = new Map([...ends].filter(([, end]) => end > 0).map(([partition]) => [partition, 0]))
-    const records: ReadRecord[] = []
-    if (next.size === 0) return records
-    await consumer.connect()
-    await consumer.subscribe({ topics: [topic], fromBeginning: true })
-    const { promise, resolve } = Promise.withResolvers<void>()
-    await consumer.run({
-      autoCommit: false,
-      eachBatch: async ({ batch }) => {
-        for (const { offset, key, value, headers, timestamp } of batch.messages) {
-          if (Number(offset) < (next.get(batch.partition) ?? 0)) continue
-          next.set(batch.partition, Number(offset) + 1)
-          const text = { key: String(key), value: value?.toString() ?? null }
-          records.push({ partition: batch.partition, ...text, headers: headers as Record<string, Buffer>, timestamp })
-        }
-        if ([...next].every(([partition, at]) => at >= (ends.get(partition) ?? 0))) resolve()
-      },
-    })
-    await promise
-    return records
-  } finally {
-    await consumer.disconnect()
-    await admin.disconnect()
-  }
+  const records: ReadRecord[] = []
+  await readToEnd(brokers, [topic], (_, partition, { key, value, headers, timestamp }) => {
+    const text = { key: String(key), value: value?.toString() ?? null }
+    records.push({ partition, ...text, headers: headers as Record<string, Buffer>, timestamp })
+  })
+  return records
 }
 
 /** The values that a reader of committed transactions sees in `partitions` partitions, one after the other. */

@@ -85,39 +85,3 @@ export async function alterTopic(cluster: BrokerCluster, topic: string, name: st
   const resource = { type: topicResource, name: topic, configEntries: [{ name, value }] }
   await ask(cluster, admin => admin.alterConfigs({ validateOnly: false, resources: [resource] }))
 }
-
-/** Gives every record that stands in `topics` now to `see`, in the order of each partition, uncommitted ones too. */
-export async function readAll(
-  cluster: BrokerCluster,
-  topics: readonly string[],
-  see: (topic: string, partition: number, key: string, value: string) => void,
-): Promise<void> {
-  const left = new Map<string, number>()
-  for (const topic of topics) {
-    for (const { partition, high } of await ask(cluster, admin => admin.fetchTopicOffsets(topic))) {
-      if (Number(high) > 0) left.set(`${topic}/${partition}`, Number(high))
-    }
-  }
-  if (left.size === 0) return
-  const kafka = new Kafka({ brokers: [...cluster.brokers], logLevel: logLevel.NOTHING })
-  const consumer = kafka.consumer({ groupId: crypto.randomUUID(), readUncommitted: true, maxWaitTimeInMs: 100 })
-  const { promise: read, resolve } = Promise.withResolvers<void>()
-  try {
-    await consumer.connect()
-    await consumer.subscribe({ topics: [...topics], fromBeginning: true })
-    await consumer.run({
-      autoCommit: false,
-      eachBatch: async ({ batch: { topic, partition, messages } }) => {
-        const place = `${topic}/${partition}`
-        for (const { offset, key, value } of messages) {
-          if (Number(offset) < (left.get(place) ?? 0)) see(topic, partition, String(key), String(value))
-          if (Number(offset) + 1 >= (left.get(place) ?? 0)) left.delete(place)
-        }
-        if (left.size === 0) resolve()
-      },
-    })
-    await read
-  } finally {
-    await consumer.disconnect()
-  }
-}

@@ -1,3 +1,4 @@
+import type { KafkaMessage } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Retryable } from '../../../../src/errors.ts'
 import { packRecords } from '../../../../src/record-headers.ts'
@@ -7,9 +8,10 @@ import type { KafkaTarget } from '../../../../src/sink/kafka/target.ts'
 import type { Sink } from '../../../../src/sink/sink.ts'
 import { options } from '../../../services/servers.ts'
 import { freshTopic, never, plain, record, targetFor } from '../fixture.ts'
+import { readToEnd } from '../read-to-end.ts'
 import { wireFor } from '../wire-fixture.ts'
 import { carriers } from './carriers.ts'
-import { alterTopic, deleteTopic, healthy, readAll } from './cluster-admin.ts'
+import { alterTopic, deleteTopic, healthy } from './cluster-admin.ts'
 import { faultRun } from './fault-run.ts'
 import { partitions, spec } from './load.ts'
 import { dataPartitions, TransactionalLoad } from './transactional-load.ts'
@@ -30,9 +32,9 @@ function numbered(topic: string, from: number, to: number, bytes = 100) {
 /** What stands in the topic, by partition. */
 async function numbersOf(topic: string): Promise<number[][]> {
   const found: number[][] = Array.from({ length: partitions }, () => [])
-  await readAll(cluster, [topic], (_topic, partition, _key, value) =>
-    found[partition]?.push(Number.parseInt(value, 10)),
-  )
+  const see = (_topic: string, partition: number, { value }: KafkaMessage) =>
+    void found[partition]?.push(Number.parseInt(String(value), 10))
+  await readToEnd(cluster.brokers, [topic], see, { uncommitted: true })
   return found
 }
 

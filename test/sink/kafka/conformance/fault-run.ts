@@ -1,3 +1,4 @@
+import type { KafkaMessage } from 'kafkajs'
 import { systemClock } from '../../../../src/clock.ts'
 import { silentLogger } from '../../../../src/log.ts'
 import { type CounterName, type Meter, silentMeter } from '../../../../src/meter.ts'
@@ -5,8 +6,8 @@ import type { BrokerCluster, BrokerNode } from '../../../../src/services/service
 import { defaultProducerSettings } from '../../../../src/sink/kafka/settings.ts'
 import { createKafkaTarget, type KafkaTarget } from '../../../../src/sink/kafka/target.ts'
 import { freshTopic, never, plain, settingsFor } from '../fixture.ts'
+import { readToEnd } from '../read-to-end.ts'
 import type { Carrier } from './carriers.ts'
-import { readAll } from './cluster-admin.ts'
 import { type FaultKind, inflict, type Scene } from './faults.ts'
 import { Judge, type Verdict } from './judge.ts'
 import { Load, placeOf } from './load.ts'
@@ -96,9 +97,9 @@ async function judge(
   faults: number,
 ): Promise<Report> {
   const judge = new Judge(new Map(loads.flatMap(load => [...load.expected])))
-  await readAll(cluster, topics, (topic, partition, key, value) =>
-    judge.see(placeOf(topic, partition, key), Number.parseInt(value, 10)),
-  )
+  const see = (topic: string, partition: number, { key, value }: KafkaMessage) =>
+    judge.see(placeOf(topic, partition, String(key)), Number.parseInt(String(value), 10))
+  await readToEnd(cluster.brokers, topics, see, { uncommitted: true })
   const ends = loads.flatMap(load => load.ends)
   return { carrier, faults, ...judge.verdict, retries: retries.retries, ends }
 }
