@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process'
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { logTail, ServerProcess } from '../src/services/process.ts'
 import type { Workspace } from '../src/services/workspace.ts'
 import { database } from './backlog.ts'
 import type { Connector, Job, Running } from './connector.ts'
+import { nodeOptionsOf } from './node-options.ts'
 
 /** As it is released: compiled. From the sources Node would keep a compiler in memory, and start later. */
 const main = join(import.meta.dirname, '../dist/main.js')
@@ -20,12 +21,6 @@ export interface OursSettings {
   readonly version: string
   /** Options of Node itself. */
   readonly node?: readonly string[]
-}
-
-/** Those of the first line of the command, which it is started with as `mongo2kafka`. */
-async function nodeOptions(): Promise<string[]> {
-  const [first = ''] = (await readFile(main, 'utf8')).split('\n', 1)
-  return first.split(' ').filter(word => word.startsWith('--'))
 }
 
 /** A pipeline for all collections together, or one for each. */
@@ -74,7 +69,7 @@ export class Ours implements Connector {
     const file = await this.#configure(job)
     signal.throwIfAborted()
     const logFile = `${file}.log`
-    const args = [...(await nodeOptions()), ...(this.#settings.node ?? []), main, 'run', ...this.#arguments(file)]
+    const args = [...nodeOptionsOf(main), ...(this.#settings.node ?? []), main, 'run', ...this.#arguments(file)]
     const command = { program: process.execPath, args, logFile }
     const daemon = await ServerProcess.spawn(command, workspace)
     return {

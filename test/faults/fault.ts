@@ -7,8 +7,8 @@ import { until } from './until.ts'
 export interface Harm {
   /** Whether it met work under way: a fault that nobody felt shows nothing. */
   bites(): boolean
-  /** Undoes it; the product needs no help but this. */
-  heal(): Promise<void>
+  /** Undoes it; the product needs no help but this. Default: nothing is left to undo. */
+  heal?(): Promise<void>
   /** From when on changes must arrive again, if that does not wait for `heal`. */
   readonly recoversSinceMs?: number
   /** Processes that were killed under work, where that is not one for a fault that kills. */

@@ -65,7 +65,7 @@ function killedAt(seam: Seam): Fault {
     async inject(session) {
       await moment(session, 500)
       const victim = await killAtSeam(session, seam)
-      return { bites: () => victim !== undefined, heal: async () => {}, recoversSinceMs: Date.now() }
+      return { bites: () => victim !== undefined, recoversSinceMs: Date.now() }
     },
   }
 }
@@ -101,7 +101,7 @@ function killedAfterReading(): Fault {
       }
       const isSprung = await sprung(trap)
       for (const link of links) link.onDown = undefined
-      return { bites: () => isSprung, heal: async () => {}, recoversSinceMs: Date.now() }
+      return { bites: () => isSprung, recoversSinceMs: Date.now() }
     },
   }
 }

@@ -4,7 +4,6 @@ import { type Fault, fences, missedWork, moment, restartLimitMs, someDaemon } fr
 import type { Session } from './session.ts'
 import { until } from './until.ts'
 
-const nothing = async () => {}
 /** Beyond the transaction timeout of 10 s and the broker's sweep of 10 s. */
 const beyondTransactionMs = 22_000
 const blockedMs = 4_000
@@ -24,7 +23,7 @@ export const killed: Fault = {
     await daemon.kill()
     const recoversSinceMs = Date.now()
     const missed = await missedWork(session, daemon)
-    return { bites: () => missed, heal: nothing, recoversSinceMs }
+    return { bites: () => missed, recoversSinceMs }
   },
 }
 
@@ -45,7 +44,7 @@ export const killedOften: Fault = {
       if (await missedWork(session, daemon)) missed += 1
       if (i < kills - 1) await moment(session, 4_000)
     }
-    return { bites: () => missed === kills, kills: missed, heal: nothing, recoversSinceMs }
+    return { bites: () => missed === kills, kills: missed, recoversSinceMs }
   },
 }
 
@@ -65,7 +64,7 @@ export const killedAndInspected: Fault = {
     await until(() => session.changes > before, 'a change', startLimitMs).catch(() => undefined)
     const missed = session.changes > before
     await Promise.all(kept.map(daemon => daemon.start()))
-    return { bites: () => missed, heal: nothing, recoversSinceMs: Date.now() }
+    return { bites: () => missed, recoversSinceMs: Date.now() }
   },
 }
 
@@ -81,7 +80,7 @@ export const restarted: Fault = {
       session.violations.push(`G3: SIGTERM ended ${daemon.name} with ${code}: ${daemon.output.slice(-500)}`)
     const recoversSinceMs = Date.now()
     const missed = await missedWork(session, daemon)
-    return { bites: () => code !== null && missed, heal: nothing, recoversSinceMs }
+    return { bites: () => code !== null && missed, recoversSinceMs }
   },
 }
 
@@ -106,7 +105,7 @@ async function frozenFor(session: Session, ms: number) {
   await sleep(ms)
   const missed = session.changes > before
   daemon.thaw()
-  return { bites: () => missed, heal: nothing, recoversSinceMs: Date.now() }
+  return { bites: () => missed, recoversSinceMs: Date.now() }
 }
 
 /**

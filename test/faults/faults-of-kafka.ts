@@ -8,7 +8,6 @@ import type { Frames } from './frames.ts'
 import type { Session } from './session.ts'
 import { until } from './until.ts'
 
-const nothing = async () => {}
 const startSignal = () => AbortSignal.timeout(120_000)
 /** The cluster notices a dead broker after three seconds; then there are new leaders to be found. */
 const recoveryLimitMs = 10_000
@@ -38,7 +37,7 @@ export const brokerRestarted: Fault = {
   async inject(session) {
     const node = pick(session, session.servers.kafka.nodes)
     const felt = await restart(session, node, node.kill())
-    return { bites: () => felt, heal: nothing, recoversSinceMs: Date.now() }
+    return { bites: () => felt, recoversSinceMs: Date.now() }
   },
 }
 
@@ -65,7 +64,7 @@ export const brokerRestartedInCommit: Fault = {
     for (const link of links) link.watcher = undefined
     const { hit } = trap
     const felt = hit !== undefined && (await restart(session, hit.node, hit.gone))
-    return { bites: () => felt, heal: nothing, recoversSinceMs: Date.now() }
+    return { bites: () => felt, recoversSinceMs: Date.now() }
   },
 }
 
@@ -125,7 +124,7 @@ export const leadersMoved: Fault = {
     const since = Date.now()
     const areOthers = async () => [...(await leadersOf(session))].some(([place, id]) => id !== before.get(place))
     const moved = before.size > 0 && (await comes(areOthers, 'other leaders'))
-    return { bites: () => moved, heal: nothing, recoversSinceMs: since }
+    return { bites: () => moved, recoversSinceMs: since }
   },
 }
 
@@ -168,7 +167,7 @@ export const partitionsAdded: Fault = {
     await daemon.kill()
     const recoversSinceMs = Date.now()
     const missed = await missedWork(session, daemon)
-    return { bites: () => grown && missed, heal: nothing, recoversSinceMs }
+    return { bites: () => grown && missed, recoversSinceMs }
   },
 }
 
@@ -192,7 +191,7 @@ export const topicDeleted: Fault = {
     const gone = await comes(isGone, `the end of ${topic}`)
     await session.writer.scribble('scratch')
     await until(() => exists(session, topic), `${topic} again`, 120_000)
-    return { bites: () => gone, heal: nothing, recoversSinceMs: Date.now() }
+    return { bites: () => gone, recoversSinceMs: Date.now() }
   },
 }
 

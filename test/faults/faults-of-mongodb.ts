@@ -8,7 +8,6 @@ import { command, electionTimeoutMs } from './servers.ts'
 import type { Session } from './session.ts'
 import { until } from './until.ts'
 
-const nothing = async () => {}
 const startSignal = () => AbortSignal.timeout(120_000)
 /** After the election, which is MongoDB's time. */
 const recoveryLimitMs = 3_000
@@ -84,7 +83,7 @@ export const steppedDown: Fault = {
     }
     const since = Date.now()
     const elections = (await termOf(await session.servers.mongodb.primary())) - term
-    return { bites: () => elections >= 2, heal: nothing, recoversSinceMs: since }
+    return { bites: () => elections >= 2, recoversSinceMs: since }
   },
 }
 

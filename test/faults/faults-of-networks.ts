@@ -63,6 +63,6 @@ export const killedOutOfReach: Fault = {
     link.state = { kind: 'open' }
     const recoversSinceMs = Date.now()
     const missed = await missedWork(session, daemon)
-    return { bites: () => isHurt && missed, heal: async () => {}, recoversSinceMs }
+    return { bites: () => isHurt && missed, recoversSinceMs }
   },
 }

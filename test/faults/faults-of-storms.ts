@@ -31,7 +31,7 @@ export const killStorm: Fault = {
       recoversSinceMs = Date.now()
       if (victim !== undefined && (await missedWork(session, victim))) kills += 1
     }
-    return { bites: () => kills > 0, kills, heal: async () => {}, recoversSinceMs, earlierRecoveriesMs }
+    return { bites: () => kills > 0, kills, recoversSinceMs, earlierRecoveriesMs }
   },
 }
 

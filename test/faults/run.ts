@@ -133,7 +133,7 @@ async function hurtAndHeal(session: Session, fault: Fault) {
 
 async function healed(harm: Harm): Promise<boolean> {
   const bites = harm.bites()
-  await harm.heal()
+  await harm.heal?.()
   return bites
 }
 
