@@ -6,7 +6,7 @@ import { logTail, ServerProcess } from '../src/services/process.ts'
 import type { Workspace } from '../src/services/workspace.ts'
 import { database } from './backlog.ts'
 import type { Connector, Job, Running } from './connector.ts'
-import { nodeOptionsOf } from './node-options.ts'
+import { firstLineOf } from './first-line.ts'
 
 /** As it is released: compiled. From the sources Node would keep a compiler in memory, and start later. */
 const main = join(import.meta.dirname, '../dist/main.js')
@@ -69,8 +69,9 @@ export class Ours implements Connector {
     const file = await this.#configure(job)
     signal.throwIfAborted()
     const logFile = `${file}.log`
-    const args = [...nodeOptionsOf(main), ...(this.#settings.node ?? []), main, 'run', ...this.#arguments(file)]
-    const command = { program: process.execPath, args, logFile }
+    const { env, options } = firstLineOf(main)
+    const args = [...options, ...(this.#settings.node ?? []), main, 'run', ...this.#arguments(file)]
+    const command = { program: process.execPath, args, logFile, env: { ...process.env, ...env } }
     const daemon = await ServerProcess.spawn(command, workspace)
     return {
       pid: daemon.pid,

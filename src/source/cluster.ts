@@ -22,7 +22,8 @@ export async function inspectCluster(
   deadlineMs: number,
   signal: AbortSignal,
 ): Promise<Cluster> {
-  const admin = (command: Document) => runCommand(client, 'admin', command, { raw: false, deadlineMs, clock, signal })
+  const options = { raw: false, deadlineMs, clock, signal }
+  const admin = (command: Document) => runCommand(client.db('admin'), command, options)
   const hello = await admin({ hello: 1 })
   const sharded = hello.msg === 'isdbgrid'
   if (!sharded && typeof hello.setName !== 'string') {

@@ -1,4 +1,4 @@
-import type { ClientSession, Document, MongoClient } from 'mongodb'
+import type { ClientSession, Db, Document } from 'mongodb'
 import type { Clock } from '../clock.ts'
 import { Retryable } from '../errors.ts'
 
@@ -11,19 +11,14 @@ export interface CommandOptions {
   readonly signal: AbortSignal
 }
 
-/** Made once: the abort of a timer for every command is to cost no stack trace. */
+/** Made once: to cancel a timer for every command is to cost no stack trace. */
 const answered = new Error('the command was answered')
 
 /**
  * Runs one command on the primary, for at most `deadlineMs`. When the time is up (Retryable SOURCE_STALLED) or `signal`
  * aborts (its reason), the driver closes the connection: a late answer can then never be taken for another's.
  */
-export async function runCommand(
-  client: MongoClient,
-  db: string,
-  command: Document,
-  options: CommandOptions,
-): Promise<Document> {
+export async function runCommand(db: Db, command: Document, options: CommandOptions): Promise<Document> {
   const { session, raw, deadlineMs, clock, signal } = options
   signal.throwIfAborted()
   const cut = new AbortController()
@@ -40,7 +35,7 @@ export async function runCommand(
     () => undefined, // The answer came first.
   )
   // The driver hears the signal everywhere we know of; the race keeps the promise where it does not.
-  const answer = client.db(db).command(command, {
+  const answer = db.command(command, {
     ...(session && { session }),
     raw,
     enableUtf8Validation: false,

@@ -1,4 +1,4 @@
-import { BSON, type ClientSession, type Document, Long, type MongoClient, Timestamp } from 'mongodb'
+import { BSON, type ClientSession, type Db, type Document, Long, type MongoClient, Timestamp } from 'mongodb'
 import type { Clock } from '../clock.ts'
 import { keepListening } from '../deadline.ts'
 import type { ClusterTime, Position } from '../position.ts'
@@ -36,6 +36,8 @@ const killDeadlineMs = 2_000
 export class ChangeStreamCursor implements AsyncDisposable {
   readonly #settings: CursorSettings
   readonly #session: ClientSession
+  /** Kept: the driver makes it anew, with all its options, for everyone who asks. */
+  readonly #db: Db
   readonly #closing = new AbortController()
   /** Aborts everything of this cursor. */
   readonly #signal: AbortSignal
@@ -46,6 +48,7 @@ export class ChangeStreamCursor implements AsyncDisposable {
     this.#signal = AbortSignal.any([signal, this.#closing.signal])
     keepListening(this.#signal)
     // Our reads are ordered by the token; afterClusterTime would only make a getMore wait.
+    this.#db = settings.client.db(databaseOf(settings.scope))
     this.#session = settings.client.startSession({ causalConsistency: false })
   }
 
@@ -98,7 +101,7 @@ export class ChangeStreamCursor implements AsyncDisposable {
   }
 
   async #kill(): Promise<void> {
-    const { client, clock, scope } = this.#settings
+    const { clock, scope } = this.#settings
     const signal = new AbortController().signal
     try {
       if (this.#cursorId !== 0n) {
@@ -107,7 +110,7 @@ export class ChangeStreamCursor implements AsyncDisposable {
           cursors: [Long.fromBigInt(this.#cursorId)],
         }
         const options = { session: this.#session, raw: false, deadlineMs: killDeadlineMs, clock, signal }
-        await runCommand(client, databaseOf(scope), command, options)
+        await runCommand(this.#db, command, options)
       }
     } catch {
       // Best effort: see above.
@@ -117,8 +120,8 @@ export class ChangeStreamCursor implements AsyncDisposable {
   }
 
   #run(command: Document, deadlineMs: number): Promise<Document> {
-    const { client, clock, scope } = this.#settings
-    return runCommand(client, databaseOf(scope), command, {
+    const { clock } = this.#settings
+    return runCommand(this.#db, command, {
       session: this.#session,
       raw: true,
       deadlineMs,

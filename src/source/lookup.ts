@@ -177,6 +177,7 @@ async function find(
   signal: AbortSignal,
 ): Promise<Found> {
   const { client, clock, deadlineMs } = settings
+  const database = client.db(db)
   const command = {
     find: collection,
     filter: { _id: { $in: Array.from(wanted.values(), ({ id }) => id) } },
@@ -185,7 +186,7 @@ async function find(
     readConcern: { level: 'majority', afterClusterTime: timestamp(clusterTime) },
   }
   await using session = client.startSession({ causalConsistency: false })
-  const reply = await runCommand(client, db, command, { session, raw: true, deadlineMs, clock, signal })
+  const reply = await runCommand(database, command, { session, raw: true, deadlineMs, clock, signal })
   const { cursorId, bytes, eventStarts } = parseReply(rawCursor(reply))
   for (const start of eventStarts) {
     const end = endOf(bytes, start)
@@ -194,7 +195,7 @@ async function find(
   }
   if (cursorId !== 0n) {
     const kill = { killCursors: collection, cursors: [Long.fromBigInt(cursorId)] }
-    await runCommand(client, db, kill, { session, raw: false, deadlineMs: killDeadlineMs, clock, signal })
+    await runCommand(database, kill, { session, raw: false, deadlineMs: killDeadlineMs, clock, signal })
   }
   return { documents: eventStarts.length, bytes: bytes.length, whole: cursorId === 0n }
 }

@@ -172,7 +172,7 @@ class MongoSources implements Mongo {
     const { clock } = this.#options
     try {
       const options = { raw: false, deadlineMs: commandDeadlineMs, clock, signal }
-      return operationTimeOf(await runCommand(this.#client, 'admin', { ping: 1 }, options))
+      return operationTimeOf(await runCommand(this.#client.db('admin'), { ping: 1 }, options))
     } catch (error) {
       signal.throwIfAborted()
       throw classify(error, 'read')

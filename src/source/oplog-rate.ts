@@ -31,7 +31,7 @@ export async function readOplogRate(
   if (window === undefined || window.newestMs <= window.oldestMs) return undefined
   const aggregate = async (pipeline: Document[]): Promise<Document | undefined> => {
     const command = { aggregate: 'oplog.rs', pipeline, cursor: {}, maxTimeMS: scanLimitMs }
-    const reply = await runCommand(client, 'local', command, { raw: false, deadlineMs, clock, signal })
+    const reply = await runCommand(client.db('local'), command, { raw: false, deadlineMs, clock, signal })
     const [first]: Document[] = reply.cursor.firstBatch
     return first
   }

@@ -17,8 +17,7 @@ export async function readOplogWindow(
   const options = { raw: false, deadlineMs, clock, signal }
   const edge = async (direction: 1 | -1): Promise<number | undefined> => {
     const reply = await runCommand(
-      client,
-      'local',
+      client.db('local'),
       { find: 'oplog.rs', sort: { $natural: direction }, limit: 1, projection: { wall: 1 }, singleBatch: true },
       options,
     )
@@ -26,7 +25,7 @@ export async function readOplogWindow(
     return entry?.wall instanceof Date ? entry.wall.getTime() : undefined
   }
   try {
-    const { me } = await runCommand(client, 'admin', { hello: 1 }, options)
+    const { me } = await runCommand(client.db('admin'), { hello: 1 }, options)
     if (typeof me !== 'string') return undefined
     const [oldestMs, newestMs] = [await edge(1), await edge(-1)]
     if (oldestMs === undefined || newestMs === undefined) return undefined

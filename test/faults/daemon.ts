@@ -5,7 +5,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { nodeOptionsOf } from '../../bench/node-options.ts'
+import { firstLineOf } from '../../bench/first-line.ts'
 import type { Link } from './link.ts'
 import { until } from './until.ts'
 
@@ -209,11 +209,12 @@ export class Daemon implements AsyncDisposable {
 
   #spawn(): void {
     const ports = Object.fromEntries(this.links.map(({ targetPort, port }) => [targetPort, port]))
-    const options = [...nodeOptionsOf(this.main), `--max-old-space-size=${heapLimitMb}`]
+    const { env, options } = firstLineOf(this.main)
+    const limits = [...options, `--max-old-space-size=${heapLimitMb}`]
     const imports = preloads.flatMap(file => ['--import', file])
-    const child = spawn(process.execPath, [...options, ...imports, this.main, 'run', '-c', this.file], {
+    const child = spawn(process.execPath, [...limits, ...imports, this.main, 'run', '-c', this.file], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, FAULT_LINKS: JSON.stringify(ports), FAULT_CLOCK: this.#clock },
+      env: { ...process.env, ...env, FAULT_LINKS: JSON.stringify(ports), FAULT_CLOCK: this.#clock },
     })
     this.#child = child
     this.#expected = false

@@ -49,7 +49,7 @@ describe('the image', () => {
   test("limits JavaScript's heap by the container's memory; V8's other options stay with the command", () => {
     expect(environmentOf(image)).toEqual({ NODE_OPTIONS: '--max-old-space-size-percentage=50' })
     expect(process.allowedNodeEnvironmentFlags.has('--max-old-space-size-percentage')).toBe(true)
-    expect(read('src/main.ts')).toMatch(/^#!\/usr\/bin\/env -S node --max-semi-space-size=4 /)
+    expect(read('src/main.ts')).toMatch(/^#!\/usr\/bin\/env -S MALLOC_ARENA_MAX=1 node --max-semi-space-size=4 /)
   })
 })
 
