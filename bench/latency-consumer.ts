@@ -1,12 +1,12 @@
 /**
- * Reads a topic and tells how long each record took from the `sentUs` that its writer put into the document. A child
+ * Reads a topic and tells when each record came, and which `sentUs` its writer had put into the document. A child
  * process of the bench. Both clocks are CLOCK_MONOTONIC, which all processes of a machine share.
  */
 import { createRequire } from 'node:module'
 import { CompressionTypes, Kafka, logLevel } from 'kafkajs'
 import { decompressFrameSync } from 'lz4-napi'
 import { jobOf, send } from './child.ts'
-import { quantile } from './statistics.ts'
+import type { Arrival } from './latencies.ts'
 
 export interface ConsumerJob {
   readonly brokers: string
@@ -19,13 +19,10 @@ export interface ConsumerJob {
   readonly warmUpS: number
 }
 
-export interface Latencies {
+export interface Arrivals {
   readonly count: number
-  readonly p50Ms: number
-  readonly p90Ms: number
-  readonly p99Ms: number
-  readonly p999Ms: number
-  readonly maxMs: number
+  /** Without those of the warm-up. */
+  readonly measured: readonly Arrival[]
 }
 
 /** An ES module cannot import this one by name. */
@@ -41,7 +38,7 @@ async function main({ brokers, topic, count, limitS, warmUpS }: ConsumerJob): Pr
   })
   const kafka = new Kafka({ clientId: 'bench', brokers: [brokers], logLevel: logLevel.NOTHING })
   const consumer = kafka.consumer({ groupId: `bench-${process.pid}-${Date.now()}`, maxWaitTimeInMs: 5, minBytes: 1 })
-  const latenciesMs: number[] = []
+  const measured: Arrival[] = []
   let [seen, measuredFromUs] = [0, 0]
   const all = Promise.withResolvers<void>()
   await consumer.connect()
@@ -59,16 +56,13 @@ async function main({ brokers, topic, count, limitS, warmUpS }: ConsumerJob): Pr
         seen++
         const sentUs = Number(sent)
         measuredFromUs ||= sentUs + warmUpS * 1e6
-        if (sentUs >= measuredFromUs) latenciesMs.push((nowUs - sentUs) / 1_000)
+        if (sentUs >= measuredFromUs) measured.push([sentUs, nowUs])
       }
       if (seen >= count) all.resolve()
     },
   })
   await Promise.race([all.promise, new Promise(resolve => setTimeout(resolve, limitS * 1_000))])
-  latenciesMs.sort((a, b) => a - b)
-  const at = (share: number) => quantile(latenciesMs, share)
-  const shares = { p50Ms: at(0.5), p90Ms: at(0.9), p99Ms: at(0.99), p999Ms: at(0.999), maxMs: at(1) }
-  await send<Latencies>({ result: { count: seen, ...shares } })
+  await send<Arrivals>({ result: { count: seen, measured } })
 }
 
 // kafkajs arms timers with negative waits; Node warns of each such process, and there is nothing to do about it.

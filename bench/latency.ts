@@ -3,7 +3,8 @@ import { type Bench, type Entrant, entrants, surviving } from './bench.ts'
 import { Child } from './child.ts'
 import type { Connector, Job, Running } from './connector.ts'
 import { pidsOf } from './drain.ts'
-import type { ConsumerJob, Latencies } from './latency-consumer.ts'
+import { sharesOf } from './latencies.ts'
+import type { Arrivals, ConsumerJob } from './latency-consumer.ts'
 import type { Result } from './results.ts'
 import { Sampler } from './sampler.ts'
 import { rounded } from './statistics.ts'
@@ -65,7 +66,7 @@ async function latency(bench: Bench, { connector, variant }: Entrant, round: num
   const count = perSecond * seconds
   const limitMs = (seconds + 120) * 1_000
   const consumerJob: ConsumerJob = { brokers: servers.brokers, topic, count, limitS: seconds + 60, warmUpS }
-  const consumer = stack.use(new Child<Latencies>('latency-consumer.ts', consumerJob))
+  const consumer = stack.use(new Child<Arrivals>('latency-consumer.ts', consumerJob))
   await consumer.ready
   const { mongoUri: uri } = servers
   const writerJob: WriterJob = { uri, collection, documents: 'insert', perSecond, seconds }
@@ -73,7 +74,7 @@ async function latency(bench: Bench, { connector, variant }: Entrant, round: num
   await writer.ready
   const sampler = new Sampler({ ...pidsOf(bench, running.pid), helpers: [writer.pid, consumer.pid] })
   const fromMs = Date.now()
-  const writes = await writer.within(limitMs)
+  const { writes } = await writer.within(limitMs)
   const toMs = Date.now()
   await sampler.stop()
   const found = await consumer.within(limitMs)
@@ -81,13 +82,12 @@ async function latency(bench: Bench, { connector, variant }: Entrant, round: num
   await stack.disposeAsync()
   await topics.delete([topic])
   const perMillion = (seconds: number) => rounded((seconds / count) * 1e6)
-  const { p50Ms, p90Ms, p99Ms, p999Ms, maxMs } = found
-  progress(
-    `  p50 ${rounded(p50Ms, 1)} ms, p99 ${rounded(p99Ms, 1)} ms; the write itself ${rounded(writes.p50Ms, 1)} ms`,
-  )
+  const shares = sharesOf(found.measured, writes)
+  const both = (p50Ms: number, p99Ms: number) => `p50 ${rounded(p50Ms, 1)} ms, p99 ${rounded(p99Ms, 1)} ms`
+  const [all, write] = [both(shares.p50Ms, shares.p99Ms), both(shares.writeP50Ms, shares.writeP99Ms)]
+  progress(`  ${all}; the write itself ${write}; from then on ${both(shares.afterP50Ms, shares.afterP99Ms)}`)
   const figures = {
-    ...{ events: count, records: found.count, p50Ms, p90Ms, p99Ms, p999Ms, maxMs },
-    ...{ writeP50Ms: writes.p50Ms, writeP99Ms: writes.p99Ms },
+    ...{ events: count, records: found.count, ...shares },
     cpuPerM: perMillion(connectorS),
     mongodPerM: perMillion(mongodS),
     brokerPerM: perMillion(brokerS),

@@ -22,6 +22,8 @@ export type Figure =
   | 'p99Ms'
   | 'p999Ms'
   | 'maxMs'
+  | 'afterP50Ms'
+  | 'afterP99Ms'
   | 'writeP50Ms'
   | 'writeP99Ms'
   | 'othersPct'

@@ -5,7 +5,7 @@
 import { Long, MongoClient } from 'mongodb'
 import { type collections, database, document } from './backlog.ts'
 import { jobOf, send } from './child.ts'
-import { quantile } from './statistics.ts'
+import type { Write } from './latencies.ts'
 
 export interface WriterJob {
   readonly uri: string
@@ -18,8 +18,7 @@ export interface WriterJob {
 
 export interface Writes {
   readonly count: number
-  readonly p50Ms: number
-  readonly p99Ms: number
+  readonly writes: readonly Write[]
 }
 
 /** Writes come in small bursts, since timers are not finer. */
@@ -35,11 +34,11 @@ async function main({ uri, collection: name, documents, perSecond, seconds }: Wr
   await collection.findOne() // Connects.
   await send({ ready: true })
   const total = perSecond * seconds
-  const ackMs: number[] = []
+  const writes: Write[] = []
   const open = new Set<Promise<void>>()
   let sent = 0
   const write = async (count: number) => {
-    const startMs = performance.now()
+    const startUs = nowUs()
     if (documents === 'insert') {
       const batch = Array.from({ length: count }, () => ({ ...document(sent++), sentUs: nowUs() }))
       await collection.insertMany(batch, { ordered: false })
@@ -50,7 +49,7 @@ async function main({ uri, collection: name, documents, perSecond, seconds }: Wr
       })
       await collection.bulkWrite(updates, { ordered: false })
     }
-    ackMs.push(performance.now() - startMs)
+    writes.push([startUs.toNumber(), nowUs().toNumber()])
   }
   const beganMs = performance.now()
   while (sent < total) {
@@ -63,8 +62,8 @@ async function main({ uri, collection: name, documents, perSecond, seconds }: Wr
     await new Promise(resolve => setTimeout(resolve, tickMs))
   }
   await Promise.all(open)
-  ackMs.sort((a, b) => a - b)
-  await send<Writes>({ result: { count: sent, p50Ms: quantile(ackMs, 0.5), p99Ms: quantile(ackMs, 0.99) } })
+  writes.sort(([one], [other]) => one - other) // They were acknowledged in another order.
+  await send<Writes>({ result: { count: sent, writes } })
   // The bench reads our CPU time once more, and then ends us.
 }
 
