@@ -84,6 +84,7 @@ async function measure(options: Options, servers: Servers, results: Results, sig
   }
   if (has('pipelines')) {
     const many = from(await writeManyOf(shared))
+    await pipelines(many, settings, many.start, 0)
     await rounds(round => pipelines(many, settings, many.start, round))
   }
   if (has('drain', 'lookup')) await prime(peers, shared)
