@@ -22,7 +22,7 @@ const binary: ReadonlySet<string> = new Set(['m2k.position'])
 
 /** The headers in `bytes[start, end)`; what is text comes back as a string. Throws a RangeError where they are malformed. */
 export function unpackHeaders(bytes: Buffer, start: number, end: number): Headers {
-  const headers: Record<string, string | Buffer> = {}
+  const headers: [string, string | Buffer][] = []
   const cursor = { at: start }
   const number = () => readVarint(bytes, cursor, end)
   const slice = (): Buffer => {
@@ -32,9 +32,9 @@ export function unpackHeaders(bytes: Buffer, start: number, end: number): Header
   for (let left = number(); left > 0; left--) {
     const name = slice().toString()
     const value = slice()
-    headers[name] = binary.has(name) ? Buffer.from(value) : value.toString()
+    headers.push([name, binary.has(name) ? Buffer.from(value) : value.toString()])
   }
-  return headers
+  return Object.fromEntries(headers) // Not one by one: `__proto__` is a name like any other.
 }
 
 /**

@@ -36,6 +36,12 @@ test('records come back from their columns as they were', () => {
   )
 })
 
+test('a header may have the name of what objects inherit', () => {
+  const given = { ...JSON.parse('{"__proto__":"a","constructor":"b"}'), toString: 'c' }
+  const packed = packHeaders(given)
+  expect(Object.entries(unpackHeaders(packed, 0, packed.length))).toEqual(Object.entries(given))
+})
+
 test("headers are as kafkajs's decoder reads them", () => {
   const require = createRequire(import.meta.url)
   const Decoder = require('kafkajs/src/protocol/decoder.js')
