@@ -47,8 +47,8 @@ export class ChangeStreamCursor implements AsyncDisposable {
     this.#settings = settings
     this.#signal = AbortSignal.any([signal, this.#closing.signal])
     keepListening(this.#signal)
-    // Our reads are ordered by the token; afterClusterTime would only make a getMore wait.
     this.#db = settings.client.db(databaseOf(settings.scope))
+    // Our reads are ordered by the token; afterClusterTime would only make a getMore wait.
     this.#session = settings.client.startSession({ causalConsistency: false })
   }
 
